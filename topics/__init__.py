@@ -1,0 +1,1 @@
+"""The contracts: what flows on each topic, one file per domain, and the catalogue of all of them."""

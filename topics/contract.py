@@ -1,0 +1,273 @@
+"""The words a contract is written in: events, topics, streams and KPIs.
+
+A topic is declared once, as one of these objects. Its schema registration, broker settings, Python type, Iceberg table,
+KPI fold and reference page derive from the declaration; nothing else repeats it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+MINUTE = dt.timedelta(minutes=1)
+HOUR = dt.timedelta(hours=1)
+DAY = dt.timedelta(days=1)
+
+
+def pii(kind: str) -> msgspec.Meta:
+    """Mark a field as personal data of `kind` (`name`, `handle`, `text`): masking and access rules derive from it."""
+    return msgspec.Meta(extra={"pii": kind})
+
+
+class Event(msgspec.Struct, kw_only=True):
+    """A fact as it arrives on a raw topic. Unknown fields are drift: counted, never a reason to refuse."""
+
+
+class CleanEvent(msgspec.Struct, kw_only=True):
+    """An accepted event. Every clean record names its cause: the raw position that it was made from."""
+
+    event_id: str
+    event_at: dt.datetime
+    ingested_at: dt.datetime
+    late_by_seconds: float
+    raw_partition: int
+    raw_offset: int
+
+
+class Rejected(msgspec.Struct, kw_only=True):
+    """What could not be accepted: the original bytes, the raw position and why. `value` and `key` travel as base64."""
+
+    raw_partition: int
+    raw_offset: int
+    ingested_at: dt.datetime
+    reason: str
+    detail: str
+    key: bytes | None
+    value: bytes | None
+    headers: dict[str, str]
+
+
+class Duplicate(msgspec.Struct, kw_only=True):
+    """A raw record whose event had been accepted before. `first_offset` is None where that claim has since expired."""
+
+    raw_partition: int
+    raw_offset: int
+    ingested_at: dt.datetime
+    event_id: str
+    first_offset: int | None
+
+
+class Partial(msgspec.Struct, kw_only=True):
+    """One raw partition's share of one KPI cell, absolute. Internal to the processors (see `processors/kpi.py`).
+
+    `kpi` is empty in a progress marker, which says that all partials up to `offset` of this raw partition have been sent.
+    """
+
+    kpi: str
+    window: int  # window start, seconds since the epoch
+    dims: list[str]
+    measures: list[int]
+    raw_partition: int
+    offset: int  # the raw offset of the last record folded in (partial) or looked at (marker)
+    watermark: float  # of the raw partition, seconds since the epoch
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic: its name, the type of its values, what its records are keyed by, and its broker settings.
+
+    `key` names the field (dotted) whose value keys the records. `compacted` topics keep the newest record of each key.
+    `partitions` and `retention` default to the settings `kafka.partitions` and `kafka.retention`.
+    """
+
+    name: str
+    value: type[msgspec.Struct]
+    key: str
+    compacted: bool = False
+    broker_time: bool = False  # LogAppendTime: the record's timestamp is when the broker took it
+    partitions: int | None = None
+    retention: dt.timedelta | None = None
+    describe: str = ""
+
+
+@dataclass(frozen=True)
+class Count:
+    """The number of events."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Total:
+    """The sum of a field. Fractions are folded as integers of `digits` decimal places, so that order changes nothing."""
+
+    name: str
+    of: str
+    digits: int = 0
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of a field, from integers of `digits` decimal places: sum / (count * 10**digits), one rounding."""
+
+    name: str
+    of: str
+    digits: int = 0
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """The number of different values of a field, exact. The field must be the one that keys the raw topic.
+
+    Then a value lives in one raw partition only, and the partitions' counts add up (docs/decisions/0003).
+    """
+
+    name: str
+    of: str
+
+
+Measure = Count | Total | Mean | Distinct
+
+
+@dataclass(frozen=True)
+class Each:
+    """A dimension made of a list field: an event counts once for each different item of `of`."""
+
+    name: str
+    of: str
+
+
+@dataclass(frozen=True)
+class Kpi:
+    """A windowed figure over a stream's clean events: tumbling windows of `window`, one cell for each value of `by`.
+
+    From the declaration come the fold, the topic and its schema, the live table in the lake and its Trino view.
+    """
+
+    topic: str
+    window: dt.timedelta
+    by: tuple[str | Each, ...]
+    measures: tuple[Measure, ...]
+    describe: str = ""
+
+    @property
+    def name(self) -> str:
+        """The last part of the topic's name; the gold table that must agree with it is called the same."""
+        return self.topic.rsplit(".", 1)[-1]
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        return tuple(d.name if isinstance(d, Each) else d for d in self.by)
+
+    @cached_property
+    def value(self) -> type[msgspec.Struct]:
+        """The type of the topic's values: dimensions, window, measures, and what the figure is true for."""
+        fields: list[Any] = [(d, str) for d in self.dimensions]
+        fields += [("window_start_at", dt.datetime), ("window_end_at", dt.datetime)]
+        fields += [(m.name, float if isinstance(m, Mean) or getattr(m, "digits", 0) else int) for m in self.measures]
+        fields += [("as_of", dict[str, int]), ("revision", int), ("final", bool)]
+        return msgspec.defstruct(self.name, fields, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The `top` cells of each window of a KPI, by one measure, as one record a window."""
+
+    topic: str
+    of: Kpi
+    by: str
+    top: int = 50
+    describe: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.topic.rsplit(".", 1)[-1]
+
+    @cached_property
+    def value(self) -> type[msgspec.Struct]:
+        entry = msgspec.defstruct(
+            f"{self.name}_entry", [("rank", int), *((d, str) for d in self.of.dimensions), (self.by, int)], kw_only=True
+        )
+        fields: list[Any] = [("window_start_at", dt.datetime), ("window_end_at", dt.datetime), ("entries", list[entry])]  # type: ignore[valid-type]
+        fields += [("as_of", dict[str, int]), ("revision", int), ("final", bool)]
+        return msgspec.defstruct(self.name, fields, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One stream of a domain: the raw facts, what becomes of each, and the KPIs that are folded from the clean ones.
+
+    `prefix` is the start of its topics' names: `tweets`, or `animeverse.pos`.
+    """
+
+    prefix: str
+    event: type[Event]
+    clean_event: type[CleanEvent]
+    key: str  # the event's field that keys the raw topic; one key's events keep their order
+    clean_key: str  # the same field's name in the clean event
+    kpis: tuple[Kpi, ...] = ()
+    rankings: tuple[Ranking, ...] = ()
+    allowed_lateness: dt.timedelta = HOUR
+    out_of_orderness: dt.timedelta = dt.timedelta(seconds=5)
+    dedupe_horizon: dt.timedelta = DAY
+    idle_after: dt.timedelta = dt.timedelta(seconds=30)
+    describe: str = ""
+
+    def __post_init__(self) -> None:
+        for kpi in self.kpis:
+            for m in kpi.measures:
+                if isinstance(m, Distinct) and m.of != self.clean_key:
+                    raise ValueError(
+                        f"{kpi.topic}: distinct {m.of!r} cannot be added up over partitions. "
+                        f"The stream is keyed by {self.clean_key!r}; only that field can be counted as distinct."
+                    )
+
+    @property
+    def domain(self) -> str:
+        return self.prefix.split(".", 1)[0]
+
+    @property
+    def table(self) -> str:
+        """The name of the stream's bronze and silver tables."""
+        return self.prefix.replace(".", "_")
+
+    @cached_property
+    def raw(self) -> Topic:
+        return Topic(f"{self.prefix}.raw", self.event, self.key, broker_time=True, describe="The facts, exactly as received.")
+
+    @cached_property
+    def clean(self) -> Topic:
+        return Topic(
+            f"{self.prefix}.clean", self.clean_event, self.clean_key,
+            describe="Each accepted event once. Partition p is a filtered map of raw partition p, in order.",
+        )
+
+    @cached_property
+    def rejected(self) -> Topic:
+        return Topic(f"{self.prefix}.rejected", Rejected, "raw_offset", describe="What could not be accepted, and why.")
+
+    @cached_property
+    def duplicates(self) -> Topic:
+        return Topic(f"{self.prefix}.duplicates", Duplicate, "event_id", describe="Repeats of accepted events.")
+
+    @cached_property
+    def partials(self) -> Topic:
+        return Topic(
+            f"{self.prefix}.partials", Partial, "kpi", compacted=True,
+            describe="Each raw partition's share of each KPI cell, absolute. Internal to the processors.",
+        )
+
+    @cached_property
+    def kpi_topics(self) -> tuple[Topic, ...]:
+        return tuple(
+            Topic(k.topic, k.value, "window_start_at", compacted=True, describe=k.describe)
+            for k in (*self.kpis, *self.rankings)
+        )
+
+    @property
+    def topics(self) -> tuple[Topic, ...]:
+        return (self.raw, self.clean, self.duplicates, self.rejected, self.partials, *self.kpi_topics)
