@@ -23,8 +23,11 @@ def pii(kind: str) -> msgspec.Meta:
     return msgspec.Meta(extra={"pii": kind})
 
 
-class Event(msgspec.Struct, kw_only=True):
-    """A fact as it arrives on a raw topic. Unknown fields are drift: counted, never a reason to refuse."""
+class Event(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A fact as it arrives on a raw topic. Unknown fields are drift: counted, never a reason to refuse.
+
+    The type forbids them so that the one fast decode notices drift; `processors.operators.decode` then reads again without.
+    """
 
 
 class CleanEvent(msgspec.Struct, kw_only=True):
@@ -257,7 +260,7 @@ class Stream:
     @cached_property
     def partials(self) -> Topic:
         return Topic(
-            f"{self.prefix}.partials", Partial, "kpi", compacted=True,
+            f"{self.prefix}.partials", Partial, "kpi", compacted=True, retention=3 * DAY,
             describe="Each raw partition's share of each KPI cell, absolute. Internal to the processors.",
         )
 

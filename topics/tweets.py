@@ -14,7 +14,7 @@ Natural = Annotated[int, Meta(ge=0, le=2**53)]
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
-class User(Struct, kw_only=True):
+class User(Struct, kw_only=True, forbid_unknown_fields=True):
     """The author, as the network describes them at the time of the tweet."""
 
     user_id: Name

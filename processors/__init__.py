@@ -1,0 +1,1 @@
+"""Faust workers: raw facts in; clean events, rejections, duplicates and live KPIs out."""

@@ -1,0 +1,56 @@
+"""`python -m processors worker STREAM [--index N]`: one Faust worker process, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+
+import click
+import uvloop
+from confluent_kafka.admin import AdminClient
+from mode import Worker
+
+from processors.dataflow import Dataflow
+from processors.tweets import FLOW as TWEETS
+from processors.worker import build
+from riverhouse import addresses
+from riverhouse.logs import configure
+from topics.registry import ensure_registered
+
+FLOWS: dict[str, Dataflow] = {f.stream.prefix: f for f in (TWEETS,)}
+
+
+@click.group()
+def main() -> None:
+    """Faust workers."""
+
+
+@main.command()
+@click.argument("stream", type=click.Choice(sorted(FLOWS)))
+@click.option("--index", default=0, show_default=True, help="which of the stream's workers this is")
+def worker(stream: str, index: int) -> None:
+    """Run one worker of STREAM."""
+    configure(f"worker-{stream}-{index}")
+    logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    flow = FLOWS[stream]
+    ensure_registered(flow.stream)
+    uvloop.install()
+    app = build(flow, index, partitions(flow))
+    app.finalize()
+    Worker(app, loglevel="INFO", override_logging=False, redirect_stdouts=False).execute_from_commandline()
+
+
+def partitions(flow: Dataflow) -> int:
+    """How many partitions the stream's topics have; they must agree, since partition p of each belongs to one worker."""
+    names = [t.name for t in (flow.stream.raw, flow.stream.clean, flow.stream.partials)]
+    known = AdminClient({"bootstrap.servers": addresses.bootstrap()}).list_topics(timeout=30).topics
+    counts = {n: len(known[n].partitions) if n in known else 0 for n in names}
+    if len(set(counts.values())) != 1 or 0 in counts.values():
+        raise click.ClickException(
+            f"The topics of {flow.stream.prefix} do not fit together: {counts}. "
+            "They need the same number of partitions. Run `riverhouse topics apply`."
+        )
+    return counts[names[0]]
+
+
+if __name__ == "__main__":
+    main()

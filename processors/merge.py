@@ -1,0 +1,173 @@
+"""The second step of a KPI: add the raw partitions' partials up, and publish the totals with what they are true for.
+
+    partials ─ buffer until the partition's marker ─ newest partial of each cell and partition ─ total ─▶ kpi topics
+
+A raw partition's partials of one batch are followed by its marker. Partials wait for it, so the state always stands at a
+vector of raw offsets, `as_of`: each total is the fold of exactly those prefixes. A partial replaces the one before it of the
+same cell and partition, and an older one changes nothing: reading twice is harmless.
+
+Windows close by the stream's watermark, the least of its partitions' (idle ones excepted). State: the cells of windows that
+can still change, with one entry for each raw partition. Bound: windows + lateness; the slowest partition decides.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from processors.kpi import Dims, figures
+from processors.records import EPOCH, Output, Record
+from topics.contract import Kpi, Partial, Ranking, Stream
+
+_encode = msgspec.json.Encoder().encode
+Share = tuple[int, list[int]]  # (raw offset, integers) of one raw partition
+Window = tuple[str, int]  # (KPI topic, window start in seconds)
+
+
+class Progress(NamedTuple):
+    """How far a raw partition has come: its last offset looked at, its watermark (s), and when we heard of it (s)."""
+
+    offset: int
+    watermark: float
+    heard_at: float
+
+
+class Merge:
+    """The cells of one partition of the partials topic."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.cells: dict[Window, dict[Dims, dict[int, Share]]] = {}
+        self.progress: dict[int, Progress] = {}
+        self.closed: set[Window] = set()
+        self._buffers: dict[int, list[Partial]] = defaultdict(list)
+        self._dirty: dict[Window, set[Dims]] = defaultdict(set)
+        self._kpis = {k.topic: k for k in stream.kpis}
+        self._rankings: dict[str, list[Ranking]] = defaultdict(list)
+        for ranking in stream.rankings:
+            self._rankings[ranking.of.topic].append(ranking)
+        self._lateness = stream.allowed_lateness.total_seconds()
+        self._decode = msgspec.json.Decoder(Partial).decode
+
+    def process(self, records: Sequence[Record], now: float, *, published_until: int) -> list[Output]:
+        """Take partials in; give the totals that changed. Those of records before `published_until` are out already."""
+        for record in records:
+            if record.value is not None:
+                self._take(self._decode(record.value), now)
+            if record.offset == published_until - 1:
+                self._forget_changes()
+        if records and records[-1].offset < published_until:
+            self._forget_changes()
+        return self.publish(now)
+
+    def publish(self, now: float) -> list[Output]:
+        """The totals that changed and the windows that have closed since the last call."""
+        watermark = self.watermark(now)
+        out: list[Output] = []
+        self._close(watermark)
+        for window, dims in self._dirty.items():
+            out += self._totals(window, dims)
+            out += self._rank(window)
+        self._dirty.clear()
+        self._expire()
+        return out
+
+    def watermark(self, now: float) -> float:
+        """The stream's watermark, seconds: the least of the partitions that are not idle; -inf before the first."""
+        idle_after = self.stream.idle_after.total_seconds()
+        awake = [p.watermark for p in self.progress.values() if now - p.heard_at < idle_after]
+        return min(awake, default=float("-inf"))
+
+    def _take(self, partial: Partial, now: float) -> None:
+        p = partial.raw_partition
+        if partial.kpi:
+            self._buffers[p].append(partial)
+            return
+        for waiting in self._buffers.pop(p, ()):
+            self._replace(waiting)
+        known = self.progress.get(p)
+        if known is None or partial.offset >= known.offset:
+            self.progress[p] = Progress(partial.offset, partial.watermark, now)
+
+    def _replace(self, partial: Partial) -> None:
+        if partial.kpi not in self._kpis:
+            return  # of a KPI that is no longer declared
+        window, dims = (partial.kpi, partial.window), tuple(partial.dims)
+        if window not in self.cells and self._end(window) + self._lateness <= self._slowest():
+            return  # dropped with the other partitions' shares: a total without them would be wrong
+        shares = self.cells.setdefault(window, {}).setdefault(dims, {})
+        known = shares.get(partial.raw_partition)
+        if known is None or partial.offset >= known[0]:
+            shares[partial.raw_partition] = (partial.offset, partial.measures)
+            self._dirty[window].add(dims)
+
+    def _forget_changes(self) -> None:
+        """All that changed so far was published in an earlier life, closings too."""
+        self._close(self._slowest())
+        self._dirty.clear()
+
+    def _slowest(self) -> float:
+        """The least watermark of all partitions, also of idle ones: what lies before it cannot change any more."""
+        return min((p.watermark for p in self.progress.values()), default=float("-inf"))
+
+    def _end(self, window: Window) -> int:
+        return window[1] + int(self._kpis[window[0]].window.total_seconds())
+
+    def _close(self, watermark: float) -> None:
+        for window, cells in self.cells.items():
+            if window not in self.closed and self._end(window) <= watermark:
+                self.closed.add(window)
+                self._dirty[window].update(cells)
+
+    def _expire(self) -> None:
+        slowest = self._slowest()
+        for window in [w for w in self.cells if self._end(w) + self._lateness <= slowest]:
+            del self.cells[window]
+            self.closed.discard(window)
+
+    # ── what is published ───────────────────────────────────────────────────────────────────────────────────────────
+    def _state(self, kpi: Kpi, window: Window, revision: int) -> dict[str, Any]:
+        final = window in self.closed
+        return {
+            "window_start_at": moment(window[1]),
+            "window_end_at": moment(window[1] + int(kpi.window.total_seconds())),
+            "as_of": {str(p): self.progress[p].offset for p in sorted(self.progress)},
+            "revision": revision + final,  # grows with every event, and once more when the window closes
+            "final": final,
+        }
+
+    def _totals(self, window: Window, changed: Iterable[Dims]) -> Iterator[Output]:
+        kpi = self._kpis[window[0]]
+        for dims in changed:
+            sums = total(self.cells[window][dims])
+            state = self._state(kpi, window, sums[0])
+            value = {**dict(zip(kpi.dimensions, dims, strict=True)), **figures(kpi, sums), **state}
+            yield Output(kpi.topic, _encode((state["window_start_at"], *dims)), _encode(value))
+
+    def _rank(self, window: Window) -> Iterator[Output]:
+        kpi = self._kpis[window[0]]
+        for ranking in self._rankings[window[0]]:
+            sums = {dims: total(shares) for dims, shares in self.cells[window].items()}
+            by = {dims: figures(kpi, s)[ranking.by] for dims, s in sums.items()}
+            top = heapq.nsmallest(ranking.top, by, key=lambda d, by=by: (-by[d], d))  # type: ignore[misc]
+            entries = [
+                {"rank": i, **dict(zip(kpi.dimensions, dims, strict=True)), ranking.by: by[dims]}
+                for i, dims in enumerate(top, start=1)
+            ]
+            state = self._state(kpi, window, sum(s[0] for s in sums.values()))
+            yield Output(ranking.topic, _encode((state["window_start_at"],)), _encode({"entries": entries, **state}))
+
+
+def total(shares: dict[int, Share]) -> list[int]:
+    """The raw partitions' integers, added up."""
+    return [sum(column) for column in zip(*(s[1] for s in shares.values()), strict=True)]
+
+
+def moment(seconds: int) -> str:
+    """RFC 3339, UTC."""
+    return (EPOCH + dt.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,74 @@
+"""Outputs to Kafka through librdkafka: idempotent, in order, without gaps, or the process ends.
+
+A fence makes a hole permanent: were one record given up on while later ones arrive, readers would discard its replay. So
+nothing is given up on (`message.timeout.ms=0`), and any delivery error stops the worker, which then starts from its log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from processors.records import Output
+
+
+class PublishError(RuntimeError):
+    """A record could not be delivered; the worker must not go on."""
+
+
+class Publisher:
+    """One producer for all outputs of a worker."""
+
+    def __init__(self, bootstrap: str, headers: dict[str, list[tuple[str, bytes]]] | None = None) -> None:
+        self._headers = headers or {}
+        self._error: KafkaError | None = None
+        self._producer = Producer(
+            {
+                "bootstrap.servers": bootstrap,
+                "enable.idempotence": True,
+                "enable.gapless.guarantee": True,
+                "message.timeout.ms": 0,
+                "linger.ms": 5,
+                "batch.size": 1_000_000,
+                "compression.type": "lz4",
+                "queue.buffering.max.messages": 400_000,
+                "queue.buffering.max.kbytes": 131_072,
+                "partitioner": "murmur2_random",
+                "delivery.report.only.error": True,
+                "on_delivery": self._on_delivery,
+                "error_cb": self._on_error,
+            }
+        )
+
+    def _on_delivery(self, error: KafkaError | None, _: Message) -> None:
+        self._error = self._error or error
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._error = self._error or error
+
+    def send(self, outputs: Iterable[Output]) -> None:
+        """Queue outputs; waits while the queue is full."""
+        produce, headers = self._producer.produce, self._headers
+        for topic, key, value, partition in outputs:
+            while True:
+                try:
+                    produce(topic, value, key, partition, headers=headers.get(topic))
+                    break
+                except BufferError:
+                    self._producer.poll(0.02)
+                    self.check()
+        self._producer.poll(0)
+
+    async def flush(self) -> None:
+        """Wait until the broker has acknowledged all that was sent; PublishError where it never will."""
+        loop = asyncio.get_running_loop()
+        while await loop.run_in_executor(None, self._producer.flush, 1.0):
+            self.check()
+        self.check()
+
+    def check(self) -> None:
+        if self._error is not None:
+            raise PublishError(f"a record could not be delivered: {self._error.str()}")
