@@ -203,6 +203,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     async def _seek_in_thread(self, tp: TP, position: int) -> None:
         self._thread._ensure_consumer().seek(tp, position)
 
+    async def committed(self, tp: TP) -> int:
+        """The acknowledged offset of a partition; 0 where there is none."""
+        return await self._thread.call_thread(self._thread._ensure_consumer().committed, tp) or 0
+
     async def rewind(self, tp: TP) -> None:
         """Read again from the next batch that is due: one before it was lost on the way."""
         position = self.next_queued[tp] = self.next_due[tp]
@@ -347,13 +351,8 @@ class StateStore(Store):  # type: ignore[misc]
         self.states: dict[int, Any] = {}
         self.positions: dict[TP, int] = {}
 
-    def state(self, partition: int) -> Any:
-        if partition not in self.states:
-            self.states[partition] = self.table.new_state(partition)
-        return self.states[partition]
-
     def recover(self, partition: int, values: Iterable[bytes]) -> None:
-        self.state(partition).recover(values)
+        self.states[partition].recover(values)
 
     def apply_changelog_batch(self, batch: Iterable[Any], to_key: Any, to_value: Any) -> None:
         for event in batch:
@@ -366,11 +365,14 @@ class StateStore(Store):  # type: ignore[misc]
         return True
 
     async def on_rebalance(self, assigned: set[TP], *_: Any, **__: Any) -> None:
-        """What is no longer ours is forgotten; what stays keeps its state and its position."""
+        """What is no longer ours is forgotten; what stays keeps its state and its position; what is new is prepared."""
         topic = self.table.changelog_topic_name
         mine = {tp.partition for tp in assigned if tp.topic == topic}
         self.states = {p: s for p, s in self.states.items() if p in mine}
         self.positions = {tp: o for tp, o in self.positions.items() if tp.partition in mine}
+        for p in mine - self.states.keys():
+            committed = await self.app.consumer.committed(TP(self.table.source_topic, p))
+            self.states[p] = self.table.new_state(p, committed)
 
     def reset_state(self) -> None:
         self.states.clear()
@@ -401,15 +403,19 @@ class StateStore(Store):  # type: ignore[misc]
 
 
 class StateTable(Table):  # type: ignore[misc]
-    """A Faust table whose value for a partition is a state object with `recover(values)`."""
+    """A Faust table whose value for a partition is a state object with `recover(values)`.
 
-    new_state: Callable[[int], Any]
+    `new_state(partition, committed)` makes an empty one; `committed` is the offset acknowledged on `source_topic`.
+    """
+
+    new_state: Callable[[int, int], Any]
+    source_topic: str
 
     def _new_store(self) -> StateStore:
         return StateStore("memory://", self.app, self, table_name=self.name, loop=self.loop)
 
     def state(self, partition: int) -> Any:
-        return self.data.state(partition)
+        return self.data.states[partition]
 
 
 class Batching:

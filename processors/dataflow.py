@@ -49,12 +49,16 @@ class Dataflow:
 
 
 class Partition:
-    """The state of one raw partition and the fold over it. Ids must be UUIDs or other hexadecimal strings."""
+    """The state of one raw partition and the fold over it. Ids must be UUIDs or other hexadecimal strings.
 
-    def __init__(self, flow: Dataflow, partition: int, merge_partitions: int) -> None:
+    `published_until`: the committed raw offset; what records before it caused has been published.
+    """
+
+    def __init__(self, flow: Dataflow, partition: int, merge_partitions: int, published_until: int = 0) -> None:
         stream = flow.stream
         self.flow = flow
         self.partition = partition
+        self.published_until = published_until
         self.fence = -1
         self.watermark_ms: int | None = None
         self.seen = SeenIds(stream.dedupe_horizon)
@@ -78,13 +82,15 @@ class Partition:
                 self.apply(clean, id_bytes(clean.event_id))
         for fold in self.folds:
             fold.dirty.clear()
+        if self.fence < self.published_until:  # what comes after may not have been published: it waits for `resume`
+            self._expire()
 
     def apply(self, clean: CleanEvent, event_id: bytes) -> None:
         """Fold one clean event into the state."""
         event_ms = to_millis(clean.event_at)
         reached = event_ms - self._out_of_orderness_ms
         if self.watermark_ms is None or reached > self.watermark_ms:
-            self._advance(reached)
+            self.watermark_ms = reached
         self.fence = clean.raw_offset
         self.seen.claim(event_id, clean.raw_offset, to_millis(clean.ingested_at))
         self.flow.remember(self.figures, clean)
@@ -92,12 +98,10 @@ class Partition:
         for fold in self.folds:
             fold.fold(clean, event_s, clean.raw_offset, watermark_s)
 
-    def _advance(self, watermark_ms: int) -> None:
-        minute = None if self.watermark_ms is None else self.watermark_ms // 60_000
-        self.watermark_ms = watermark_ms
-        if watermark_ms // 60_000 != minute:  # windows start at whole minutes: no need to look more often
-            for fold in self.folds:
-                fold.expire(watermark_ms / 1000)
+    def _expire(self) -> None:
+        """Drop windows that can no longer change. Never before their last change has been sent."""
+        for fold in self.folds:
+            fold.expire((self.watermark_ms or 0) / 1000)
 
     # ── the flow: a batch of raw records ────────────────────────────────────────────────────────────────────────────
     def resume(self, base: int) -> None:
@@ -112,6 +116,7 @@ class Partition:
             self._one(record, out)
         out += self._partials()
         out += self._markers(next_offset - 1)
+        self._expire()
         return out
 
     def _one(self, record: Record, out: list[Output]) -> None:

@@ -7,7 +7,9 @@ vector of raw offsets, `as_of`: each total is the fold of exactly those prefixes
 same cell and partition, and an older one changes nothing: reading twice is harmless.
 
 Windows close by the stream's watermark, the least of its partitions' (idle ones excepted). State: the cells of windows that
-can still change, with one entry for each raw partition. Bound: windows + lateness; the slowest partition decides.
+can still change, with one entry for each raw partition. Bound: windows + lateness, behind the slowest partition, an idle one
+too: it may still bring an event that was in time for it. A partition that lies further behind the fastest than the partials
+topic keeps records is no longer waited for; what it then brings for a dropped window is counted in `stale`, not in a KPI.
 """
 
 from __future__ import annotations
@@ -40,8 +42,10 @@ class Progress(NamedTuple):
 class Merge:
     """The cells of one partition of the partials topic."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, raw_partitions: int) -> None:
         self.stream = stream
+        self.stale = 0
+        self._raw_partitions = raw_partitions
         self.cells: dict[Window, dict[Dims, dict[int, Share]]] = {}
         self.progress: dict[int, Progress] = {}
         self.closed: set[Window] = set()
@@ -52,6 +56,7 @@ class Merge:
         for ranking in stream.rankings:
             self._rankings[ranking.of.topic].append(ranking)
         self._lateness = stream.allowed_lateness.total_seconds()
+        self._waits = stream.partials_kept.total_seconds()
         self._decode = msgspec.json.Decoder(Partial).decode
 
     def process(self, records: Sequence[Record], now: float, *, published_until: int) -> list[Output]:
@@ -99,7 +104,8 @@ class Merge:
             return  # of a KPI that is no longer declared
         window, dims = (partial.kpi, partial.window), tuple(partial.dims)
         if window not in self.cells and self._end(window) + self._lateness <= self._slowest():
-            return  # dropped with the other partitions' shares: a total without them would be wrong
+            self.stale += 1  # dropped with the other partitions' shares: a total without them would be wrong
+            return
         shares = self.cells.setdefault(window, {}).setdefault(dims, {})
         known = shares.get(partial.raw_partition)
         if known is None or partial.offset >= known[0]:
@@ -112,8 +118,12 @@ class Merge:
         self._dirty.clear()
 
     def _slowest(self) -> float:
-        """The least watermark of all partitions, also of idle ones: what lies before it cannot change any more."""
-        return min((p.watermark for p in self.progress.values()), default=float("-inf"))
+        """What lies before this watermark cannot change any more, whichever partition wakes up; within the stated bound."""
+        marks = [p.watermark for p in self.progress.values()]
+        if not marks:
+            return float("-inf")
+        bound = max(marks) - self._waits
+        return max(min(marks), bound) if len(marks) == self._raw_partitions else bound
 
     def _end(self, window: Window) -> int:
         return window[1] + int(self._kpis[window[0]].window.total_seconds())

@@ -61,7 +61,8 @@ def build(flow: Dataflow, index: int, partitions: int) -> faust.App:
         return app.topic(name, key_type=bytes, value_type=bytes, value_serializer="raw", internal=False)
 
     table = app.Table("state", partitions=partitions, changelog_topic=topic(stream.clean.name))
-    table.new_state = lambda p: Partition(flow, p, partitions)
+    table.new_state = lambda p, committed: Partition(flow, p, partitions, committed)
+    table.source_topic = stream.raw.name
     merges: dict[int, tuple[Merge, int]] = {}
 
     @app.agent(topic(stream.raw.name), name="facts")
@@ -82,7 +83,7 @@ def build(flow: Dataflow, index: int, partitions: int) -> faust.App:
             try:
                 p = batch.tp.partition
                 if batch.first or p not in merges:
-                    merges[p] = Merge(stream), batch.committed
+                    merges[p] = Merge(stream, partitions), batch.committed
                 merge, published_until = merges[p]
                 publisher.send(merge.process(batch.records, unix(), published_until=published_until))
             except Exception:

@@ -218,6 +218,7 @@ class Stream:
     out_of_orderness: dt.timedelta = dt.timedelta(seconds=5)
     dedupe_horizon: dt.timedelta = DAY
     idle_after: dt.timedelta = dt.timedelta(seconds=30)
+    partials_kept: dt.timedelta = 3 * DAY  # how far partitions may drift apart; more than the longest window + lateness
     describe: str = ""
 
     def __post_init__(self) -> None:
@@ -260,7 +261,7 @@ class Stream:
     @cached_property
     def partials(self) -> Topic:
         return Topic(
-            f"{self.prefix}.partials", Partial, "kpi", compacted=True, retention=3 * DAY,
+            f"{self.prefix}.partials", Partial, "kpi", compacted=True, retention=self.partials_kept,
             describe="Each raw partition's share of each KPI cell, absolute. Internal to the processors.",
         )
 
