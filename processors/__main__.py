@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import click
 import uvloop
 from confluent_kafka.admin import AdminClient
@@ -30,7 +28,6 @@ def main() -> None:
 def worker(stream: str, index: int) -> None:
     """Run one worker of STREAM."""
     configure(f"worker-{stream}-{index}")
-    logging.getLogger("aiokafka").setLevel(logging.WARNING)
     flow = FLOWS[stream]
     ensure_registered(flow.stream)
     uvloop.install()

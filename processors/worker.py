@@ -33,12 +33,14 @@ def group_id(flow: Dataflow) -> str:
 def build(flow: Dataflow, index: int, partitions: int) -> faust.App:
     """The app of one worker process of `flow`, whose raw and partials topics have `partitions` partitions."""
     stream, conf = flow.stream, load().workers
+    folder = addresses.home() / "data" / "workers" / f"{stream.prefix}-{index}"
+    folder.mkdir(parents=True, exist_ok=True)
     app = faust.App(
         group_id(flow),
         broker="kafka://" + addresses.bootstrap().replace(",", ";"),
         store="memory://",
         Table=StateTable,
-        datadir=str(addresses.home() / "data" / "workers" / f"{stream.prefix}-{index}"),
+        datadir=str(folder),
         topic_partitions=partitions,
         topic_disable_leader=True,
         topic_allow_declare=False,

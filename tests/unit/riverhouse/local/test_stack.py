@@ -1,0 +1,55 @@
+"""Selection of steps, and their order."""
+
+import threading
+
+import pytest
+
+from riverhouse.local import stack
+from riverhouse.local.problem import Problem
+
+
+def test_profiles_and_names() -> None:
+    assert list(stack.select(["core"])) == ["postgres", "kafka", "registry", "trino"]
+    assert set(stack.select(["kafka", "workers"])) == {"kafka", "worker-tweets-0"}
+    assert set(stack.select(["all"])) == set(stack.everything())
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(Problem, match="kafkaa") as caught:
+        stack.select(["kafkaa"])
+    assert "registry" in caught.value.detail
+
+
+def test_every_need_is_known() -> None:
+    steps = stack.everything()
+    assert all(need in steps for step in steps.values() for need in step.needs)
+
+
+def test_needs_reach_through_tasks() -> None:
+    assert {"kafka", "registry", "postgres"} <= stack._all_needs("sink", stack.everything())
+
+
+def test_in_order_waits_for_needs_and_runs_the_rest_side_by_side() -> None:
+    done: list[str] = []
+    together = threading.Barrier(2, timeout=10)  # passes only when both run at once
+
+    def act(node: str) -> None:
+        if node in {"a", "b"}:
+            together.wait()
+        done.append(node)
+
+    stack.in_order({"a": set(), "b": set(), "c": {"a", "b"}}, act)
+    assert done[-1] == "c"
+
+
+def test_in_order_begins_nothing_after_a_failure() -> None:
+    done: list[str] = []
+
+    def act(node: str) -> None:
+        done.append(node)
+        if node == "a":
+            raise Problem("a fails")
+
+    with pytest.raises(Problem, match="a fails"):
+        stack.in_order({"a": set(), "b": {"a"}}, act)
+    assert done == ["a"]
