@@ -1,11 +1,15 @@
 """Selection of steps, and their order."""
 
+import pathlib
+import sys
 import threading
 
 import pytest
 
 from riverhouse.local import stack
 from riverhouse.local.problem import Problem
+from riverhouse.local.service import Task
+from riverhouse.local.testing import own_home, variables
 
 
 def test_profiles_and_names() -> None:
@@ -53,3 +57,22 @@ def test_in_order_begins_nothing_after_a_failure() -> None:
     with pytest.raises(Problem, match="a fails"):
         stack.in_order({"a": set(), "b": {"a"}}, act)
     assert done == ["a"]
+
+
+def test_a_task_with_inputs_runs_again_only_when_they_change(tmp_path: pathlib.Path) -> None:
+    given, made = tmp_path / "in", tmp_path / "out"
+    given.write_text("1")
+    command = [sys.executable, "-c", f"open({str(made)!r}, 'a').write('x')"]
+    task = Task("t", lambda: command, inputs=(given,))
+    with variables(own_home(tmp_path / "home")):
+        assert [task.run(), task.run()] == [True, False]
+        given.write_text("2")
+        assert task.run()
+    assert made.read_text() == "xx"
+
+
+def test_a_failing_task_tells_the_end_of_its_log(tmp_path: pathlib.Path) -> None:
+    task = Task("t", lambda: [sys.executable, "-c", "print('why'); raise SystemExit(3)"])
+    with variables(own_home(tmp_path)), pytest.raises(Problem, match="exit code 3") as caught:
+        task.run()
+    assert "why" in caught.value.detail
