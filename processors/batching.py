@@ -40,7 +40,9 @@ from riverhouse.clock import monotonic, unix
 
 log = logging.getLogger(__name__)
 KNOWN = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0"}
-QUEUED_BATCHES = 6  # of one partition: back-pressure is ours, since Faust sleeps a whole second when all queues are full
+QUEUED_BATCHES = (
+    6  # of one partition: back-pressure is ours, since Faust sleeps a whole second when all queues are full
+)
 
 
 class Batch:
@@ -57,8 +59,10 @@ class Batch:
         self.committed = 0
 
 
-class _Chunks(ak.PartitionRecords):  # type: ignore[misc]
+class _Chunks(ak.PartitionRecords):
     """aiokafka's parsed fetch, as one list for each Kafka record batch. `next_fetch_offset` then tiles the log."""
+
+    next_fetch_offset: int
 
     def _unpack_records(self) -> Iterator[list[Record]]:
         records = self._records
@@ -86,7 +90,7 @@ class _Chunks(ak.PartitionRecords):  # type: ignore[misc]
         return bool(batch.is_control_batch)
 
 
-class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+class _Thread(driver.AIOKafkaConsumerThread):
     """The consumer's thread: fetches lingered by the broker, handed out a partition at a time."""
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
@@ -161,7 +165,7 @@ class _Thread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             out[own] = Batch(own, base, parsed.next_fetch_offset, records)
 
 
-class BatchConsumer(driver.Consumer):  # type: ignore[misc]
+class BatchConsumer(driver.Consumer):
     """Faust's consumer, whose messages are batches."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -258,7 +262,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         states = [tp for tp in self.assignment() if self._is_changelog_tp(tp)]
         ends = await self.highwaters(*states) if states else {}
         done = bool(await super()._commit_offsets(offsets, start_new_transaction))
-        if done:  # an accepted commit shows that no other worker owned the partitions: the state holds its log to the end
+        if (
+            done
+        ):  # an accepted commit shows that no other worker owned the partitions: the state holds its log to the end
             for tp, end in ends.items():
                 self.app.tables._changelogs[tp.topic].data.positions[TP(*tp)] = end - 1
         self.stats["commits" if done else "commits_refused"] += 1
@@ -343,7 +349,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             recovery.signal_recovery_end.set()
 
 
-class StateStore(Store):  # type: ignore[misc]
+class StateStore(Store):
     """One state object for each partition of a table, recovered from the table's changelog in batches."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -402,7 +408,7 @@ class StateStore(Store):  # type: ignore[misc]
     def restore_backup(self, *_: Any, **__: Any) -> None: ...
 
 
-class StateTable(Table):  # type: ignore[misc]
+class StateTable(Table):
     """A Faust table whose value for a partition is a state object with `recover(values)`.
 
     `new_state(partition, committed)` makes an empty one; `committed` is the offset acknowledged on `source_topic`.
@@ -414,7 +420,7 @@ class StateTable(Table):  # type: ignore[misc]
     def _new_store(self) -> StateStore:
         return StateStore("memory://", self.app, self, table_name=self.name, loop=self.loop)
 
-    def state(self, partition: int) -> Any:
+    def state_of(self, partition: int) -> Any:
         return self.data.states[partition]
 
 
@@ -473,7 +479,7 @@ async def batches(app: faust.App, stream: Any) -> AsyncIterator[Batch]:
 
 
 def _current(app: faust.App, message: Any) -> bool:
-    return message.generation_id == app.consumer_generation_id and app.flow_control.is_active()
+    return bool(message.generation_id == app.consumer_generation_id and app.flow_control.is_active())
 
 
 def state_positions(app: faust.App) -> dict[str, dict[int, int]]:

@@ -93,14 +93,16 @@ def figures(kpi: Kpi, totals: list[int]) -> dict[str, float | int]:
 
 
 def _adder(measure: Measure, at: int) -> Adder:
-    get = operator.attrgetter(measure.of) if not isinstance(measure, Count) else None
+    if isinstance(measure, Count):
+        raise TypeError(f"{measure.name}: a count has no accumulator of its own")
+    get = operator.attrgetter(measure.of)
     if isinstance(measure, Distinct):
 
         def add(cell: Cell, event: Any) -> None:
             cell[at].add(get(event))
 
-    elif getattr(measure, "digits", 0):
-        scale = 10**measure.digits  # type: ignore[union-attr]
+    elif measure.digits:
+        scale = 10**measure.digits
 
         def add(cell: Cell, event: Any) -> None:
             cell[at] += round(get(event) * scale)

@@ -40,7 +40,9 @@ def accept(tweet: Tweet, cause: Cause, users: Users) -> CleanTweet | Refusal:
     if event_ms > cause.ingested_ms + SKEW_MS:
         return Refusal("timestamp_in_future", f"created_at {from_millis(event_ms).isoformat()} lies after its arrival")
     if event_ms < FIRST_TWEET_MS:
-        return Refusal("timestamp_out_of_range", f"created_at {from_millis(event_ms).isoformat()} is before the first tweet")
+        return Refusal(
+            "timestamp_out_of_range", f"created_at {from_millis(event_ms).isoformat()} is before the first tweet"
+        )
     text = tweet.text.strip()
     if not text:
         return Refusal("empty_text", "the text is blank")

@@ -1,8 +1,8 @@
 """The Faust shell around a dataflow: two agents, one table, and what a worker tells about itself.
 
-    agent facts:     raw batches ─▶ Partition.process ─▶ clean, duplicates, rejected, partials
-    agent totals:    partial batches ─▶ Merge.process ─▶ kpi topics
-    table state:     Partition objects, recovered from the clean topic
+agent facts:     raw batches ─▶ Partition.process ─▶ clean, duplicates, rejected, partials
+agent totals:    partial batches ─▶ Merge.process ─▶ kpi topics
+table state:     Partition objects, recovered from the clean topic
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def build(flow: Dataflow, index: int, partitions: int) -> faust.App:
     async def facts(raw: Any) -> None:
         async for batch in batches(app, raw):
             try:
-                state = table.state(batch.tp.partition)
+                state = table.state_of(batch.tp.partition)
                 if batch.first:
                     state.resume(batch.base)
                 publisher.send(state.process(batch.next, batch.records))
@@ -102,7 +102,7 @@ def build(flow: Dataflow, index: int, partitions: int) -> faust.App:
                     publisher.send(merge.publish(unix()))
 
     @app.page("/state")
-    class State(View):  # type: ignore[misc]
+    class State(View):
         async def get(self, _: Any) -> Any:
             return self.json(describe())
 

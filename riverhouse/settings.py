@@ -24,49 +24,57 @@ class Ports(BaseModel):
     registry_management: int = 18082
     trino: int = 18080
     superset: int = 18088
-    worker: int = Field(16066, description="the first Faust worker's web port; the next ones follow")
+    worker: int = Field(default=16066, description="the first Faust worker's web port; the next ones follow")
 
 
 class Kafka(BaseModel):
-    bootstrap: str = Field("", description="broker addresses; empty: the local broker")
-    partitions: int = Field(3, ge=1, le=1024, description="partitions of a topic that does not say")
-    retention_days: float = Field(7, gt=0, description="how long a topic that does not say keeps its records")
-    replication: int = Field(1, ge=1)
-    heap_mb: int = Field(512, ge=256)
+    bootstrap: str = Field(default="", description="broker addresses; empty: the local broker")
+    partitions: int = Field(default=3, ge=1, le=1024, description="partitions of a topic that does not say")
+    retention_days: float = Field(default=7, gt=0, description="how long a topic that does not say keeps its records")
+    replication: int = Field(default=1, ge=1)
+    heap_mb: int = Field(default=512, ge=256)
 
 
 class Registry(BaseModel):
-    url: str = Field("", description="Confluent-compatible schema registry; empty: the local one")
-    heap_mb: int = Field(256, ge=128)
+    url: str = Field(default="", description="Confluent-compatible schema registry; empty: the local one")
+    heap_mb: int = Field(default=256, ge=128)
 
 
 class Producer(BaseModel):
-    rate: float = Field(1000, gt=0, description="events a second; 0 is not a rate: use --flat-out")
+    rate: float = Field(default=1000, gt=0, description="events a second; 0 is not a rate: use --flat-out")
     seed: int = 7
-    history_hours: float = Field(24, ge=0, description="at the first start, this much history is sent before live events")
-    history_events: int = Field(40_000, ge=0, description="how many events that history has")
+    history_hours: float = Field(
+        24, ge=0, description="at the first start, this much history is sent before live events"
+    )
+    history_events: int = Field(default=40_000, ge=0, description="how many events that history has")
 
 
 class Workers(BaseModel):
-    count: int = Field(1, ge=1, le=64, description="Faust worker processes for each stream")
-    batch_records: int = Field(5000, ge=1, description="most records of one partition in a batch")
-    linger_ms: int = Field(100, ge=0, description="how long the broker gathers records before it answers a fetch")
-    commit_interval_s: float = Field(1.0, gt=0)
-    session_timeout_s: float = Field(10.0, ge=6, description="a silent worker's partitions move after this")
+    count: int = Field(default=1, ge=1, le=64, description="Faust worker processes for each stream")
+    batch_records: int = Field(default=5000, ge=1, description="most records of one partition in a batch")
+    linger_ms: int = Field(
+        default=100, ge=0, description="how long the broker gathers records before it answers a fetch"
+    )
+    commit_interval_s: float = Field(default=1.0, gt=0)
+    session_timeout_s: float = Field(default=10.0, ge=6, description="a silent worker's partitions move after this")
 
 
 class Lake(BaseModel):
-    warehouse: str = Field("", description="where tables live, a file:// or s3:// address; empty: under the home folder")
-    trigger_s: float = Field(2.0, gt=0, description="the sink's micro-batch interval")
-    batch_records: int = Field(60_000, ge=1000, description="most records in one micro-batch")
-    gold_interval_s: float = Field(15.0, gt=0, description="how often gold is refreshed from silver")
-    maintenance_interval_s: float = Field(180.0, gt=0, description="how often small files are compacted, snapshots expired")
-    snapshots_kept_s: float = Field(600.0, gt=0, description="snapshots older than this are expired")
-    spark_heap_mb: int = Field(1024, ge=512)
+    warehouse: str = Field(
+        "", description="where tables live, a file:// or s3:// address; empty: under the home folder"
+    )
+    trigger_s: float = Field(default=2.0, gt=0, description="the sink's micro-batch interval")
+    batch_records: int = Field(default=60_000, ge=1000, description="most records in one micro-batch")
+    gold_interval_s: float = Field(default=15.0, gt=0, description="how often gold is refreshed from silver")
+    maintenance_interval_s: float = Field(
+        180.0, gt=0, description="how often small files are compacted, snapshots expired"
+    )
+    snapshots_kept_s: float = Field(default=600.0, gt=0, description="snapshots older than this are expired")
+    spark_heap_mb: int = Field(default=1024, ge=512)
 
 
 class Trino(BaseModel):
-    heap_mb: int = Field(1536, ge=1024)
+    heap_mb: int = Field(default=1536, ge=1024)
 
 
 class Settings(BaseSettings):
@@ -75,9 +83,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="RIVERHOUSE_", env_nested_delimiter="__", toml_file=ROOT / "riverhouse.toml", extra="forbid"
     )
-    home: pathlib.Path = Field(ROOT / ".riverhouse", description="data, logs, environments and generated configuration")
+    home: pathlib.Path = Field(
+        default=ROOT / ".riverhouse", description="data, logs, environments and generated configuration"
+    )
     cache: pathlib.Path = Field(
-        pathlib.Path("~/.cache/riverhouse"), description="Java parts, shared by a user's checkouts"
+        default=pathlib.Path("~/.cache/riverhouse"), description="Java parts, shared by a user's checkouts"
     )
     ports: Ports = Ports()
     kafka: Kafka = Kafka()

@@ -70,7 +70,10 @@ class Change:
     def describe(self) -> str:
         parts = [f"{k}: {now} → {wanted}" for k, (now, wanted) in self.config.items()]
         if self.create:
-            parts = [f"{partitions_of(self.topic)} partitions", *(f"{k}={v}" for k, v in desired_config(self.topic).items())]
+            parts = [
+                f"{partitions_of(self.topic)} partitions",
+                *(f"{k}={v}" for k, v in desired_config(self.topic).items()),
+            ]
         if self.schema:
             parts.append("register schema")
         return ", ".join([*parts, self.warning] if self.warning else parts)
@@ -101,7 +104,9 @@ def _configs(admin: AdminClient, names: Sequence[str]) -> dict[str, dict[str, st
         return {}
     futures = admin.describe_configs([ConfigResource(ResourceType.TOPIC, n) for n in names])
     return {
-        resource.name: {e.name: e.value for e in future.result().values() if e.source != ConfigSource.UNKNOWN_CONFIG.value}
+        resource.name: {
+            e.name: e.value for e in future.result().values() if e.source != ConfigSource.UNKNOWN_CONFIG.value
+        }
         for resource, future in futures.items()
     }
 
@@ -139,7 +144,8 @@ def apply(changes: Sequence[Change]) -> None:
             ResourceType.TOPIC,
             c.topic.name,
             incremental_configs=[
-                ConfigEntry(k, wanted, incremental_operation=AlterConfigOpType.SET) for k, (_, wanted) in c.config.items()
+                ConfigEntry(k, wanted, incremental_operation=AlterConfigOpType.SET)
+                for k, (_, wanted) in c.config.items()
             ],
         )
         for c in changes

@@ -241,12 +241,16 @@ class Stream:
 
     @cached_property
     def raw(self) -> Topic:
-        return Topic(f"{self.prefix}.raw", self.event, self.key, broker_time=True, describe="The facts, exactly as received.")
+        return Topic(
+            f"{self.prefix}.raw", self.event, self.key, broker_time=True, describe="The facts, exactly as received."
+        )
 
     @cached_property
     def clean(self) -> Topic:
         return Topic(
-            f"{self.prefix}.clean", self.clean_event, self.clean_key,
+            f"{self.prefix}.clean",
+            self.clean_event,
+            self.clean_key,
             describe="Each accepted event once. Partition p is a filtered map of raw partition p, in order.",
         )
 
@@ -261,7 +265,11 @@ class Stream:
     @cached_property
     def partials(self) -> Topic:
         return Topic(
-            f"{self.prefix}.partials", Partial, "kpi", compacted=True, retention=self.partials_kept,
+            f"{self.prefix}.partials",
+            Partial,
+            "kpi",
+            compacted=True,
+            retention=self.partials_kept,
             describe="Each raw partition's share of each KPI cell, absolute. Internal to the processors.",
         )
 

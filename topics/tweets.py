@@ -5,9 +5,24 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
-from topics.contract import DAY, HOUR, MINUTE, CleanEvent, Count, Distinct, Each, Event, Kpi, Mean, Ranking, Stream, Total, pii
+from topics.contract import (
+    DAY,
+    HOUR,
+    MINUTE,
+    CleanEvent,
+    Count,
+    Distinct,
+    Each,
+    Event,
+    Kpi,
+    Mean,
+    Ranking,
+    Stream,
+    Total,
+    pii,
+)
 
 Score = Annotated[float, Meta(ge=-1.0, le=1.0)]
 Natural = Annotated[int, Meta(ge=0, le=2**53)]
@@ -31,8 +46,8 @@ class Tweet(Event, kw_only=True):
     text: Annotated[str, Meta(min_length=1, max_length=4096), pii("text")]
     user: User
     created_at: dt.datetime | float
-    hashtags: list[str] = []
-    mentions: list[str] = []
+    hashtags: list[str] = field(default_factory=list)
+    mentions: list[str] = field(default_factory=list)
     language: str | None = None
     region: str | None = None  # ISO 3166-1 alpha-3
     sentiment_score: Score | None = None
@@ -75,7 +90,10 @@ _sentiment = Mean("mean_sentiment", of="sentiment_score", digits=4)
 _hashtag = Each("hashtag", of="hashtags")
 
 VOLUME_BY_REGION = Kpi(
-    "tweets.kpi.tweet_volume_by_region", MINUTE, ("region",), (_tweets, _engagement, _users),
+    "tweets.kpi.tweet_volume_by_region",
+    MINUTE,
+    ("region",),
+    (_tweets, _engagement, _users),
     describe="How many tweets, by how many people, from where.",
 )
 METRICS_BY_LANGUAGE = Kpi(
@@ -85,16 +103,28 @@ METRICS_BY_LANGUAGE = Kpi(
     describe="Volume, mood and engagement of each language.",
 )  # fmt: skip
 HASHTAGS_BY_MINUTE = Kpi(
-    "tweets.kpi.popular_hashtags_by_minute", MINUTE, (_hashtag,), (_tweets, _engagement), describe="Hashtags, minute by minute."
+    "tweets.kpi.popular_hashtags_by_minute",
+    MINUTE,
+    (_hashtag,),
+    (_tweets, _engagement),
+    describe="Hashtags, minute by minute.",
 )
 HASHTAGS_BY_HOUR = Kpi(
     "tweets.kpi.popular_hashtags_by_hour", HOUR, (_hashtag,), (_tweets, _engagement), describe="Hashtags, hour by hour."
 )
 ACTIVE_USERS_BY_5_MINUTES = Kpi(
-    "tweets.kpi.active_users_by_5_minutes", 5 * MINUTE, (), (_users, _tweets), describe="People who tweeted, in five minutes."
+    "tweets.kpi.active_users_by_5_minutes",
+    5 * MINUTE,
+    (),
+    (_users, _tweets),
+    describe="People who tweeted, in five minutes.",
 )
 ACTIVE_USERS_BY_DAY = Kpi(
-    "tweets.kpi.active_users_by_day", DAY, (), (_users, _tweets, _engagement), describe="People who tweeted, in a UTC day."
+    "tweets.kpi.active_users_by_day",
+    DAY,
+    (),
+    (_users, _tweets, _engagement),
+    describe="People who tweeted, in a UTC day.",
 )
 MOOD_BY_MINUTE = Kpi(
     "tweets.kpi.mood_by_minute", MINUTE, (),

@@ -49,7 +49,9 @@ def epoch(at: str) -> int:
 
 def check_ledger(broker: Logs, logs: list[list[Record]], db: duckdb.DuckDBPyConnection) -> None:
     """Each raw offset ends in exactly one of clean, duplicates, rejected; and the right one."""
-    ends = {n: {(p, v["raw_offset"]) for p, v in fenced(broker, f"tweets.{n}")} for n in ("clean", "duplicates", "rejected")}
+    ends = {
+        n: {(p, v["raw_offset"]) for p, v in fenced(broker, f"tweets.{n}")} for n in ("clean", "duplicates", "rejected")
+    }
     assert ends["clean"] == set(db.execute("select p, o from accepted").fetchall())
     assert sum(map(len, ends.values())) == sum(map(len, logs))
     assert set.union(*ends.values()) == {(p, r.offset) for p, log in enumerate(logs) for r in log}

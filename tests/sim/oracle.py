@@ -30,7 +30,9 @@ select *, max(event_ms) over (partition by p order by o) - 5000 watermark from f
 
 def connect(logs: list[list[Record]]) -> duckdb.DuckDBPyConnection:
     """Tables: raw(p, o, at_ms, v) and accepted, one row for each event that must be kept."""
-    rows = [(p, r.offset, r.timestamp_ms, (r.value or b"").decode("latin-1")) for p, log in enumerate(logs) for r in log]
+    rows = [
+        (p, r.offset, r.timestamp_ms, (r.value or b"").decode("latin-1")) for p, log in enumerate(logs) for r in log
+    ]
     db = duckdb.connect()
     db.execute("set threads=1")
     table = pa.table({n: list(c) for n, c in zip(("p", "o", "at_ms", "v"), zip(*rows, strict=True), strict=True)})

@@ -26,7 +26,9 @@ EVENTS = 12_000
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
     settings = {"RIVERHOUSE_WORKERS__SESSION_TIMEOUT_S": "6", "RIVERHOUSE_WORKERS__BATCH_RECORDS": "300"}
-    with start_stack(tmp_path_factory.mktemp("workers"), only=("kafka", "registry", "topics"), settings_env=settings) as home:
+    with start_stack(
+        tmp_path_factory.mktemp("workers"), only=("kafka", "registry", "topics"), settings_env=settings
+    ) as home:
         yield home
 
 
@@ -47,9 +49,7 @@ def done() -> int:
 
 
 def all_done() -> bool:
-    return all(
-        committed(group_id(FLOW), t) == end_offsets(t) for t in (STREAM.raw.name, STREAM.partials.name)
-    )
+    return all(committed(group_id(FLOW), t) == end_offsets(t) for t in (STREAM.raw.name, STREAM.partials.name))
 
 
 def test_kills_and_moves_change_no_number(folder: pathlib.Path) -> None:

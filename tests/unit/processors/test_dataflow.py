@@ -7,8 +7,8 @@ import msgspec
 from processors.dataflow import Partition, route
 from processors.records import Record
 from processors.tweets import FLOW
-from topics.tweets import HASHTAGS_BY_MINUTE
 from tests.sim import world
+from topics.tweets import HASHTAGS_BY_MINUTE
 
 
 def values(outputs: list, topic: str) -> list[dict]:

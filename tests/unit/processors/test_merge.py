@@ -100,4 +100,8 @@ def test_the_ranking_of_a_window_is_one_record() -> None:
         out = f.merge.process([Record(0, 0, b"", msgspec.json.encode(partial), ())], 0.0, published_until=0)
     out = f.merge.process([f.record(0, 3, START)], 0.0, published_until=0)
     (ranking,) = [msgspec.json.decode(o.value) for o in out if o.topic == "tweets.kpi.top_hashtags_by_minute"]
-    assert [(e["rank"], e["hashtag"], e["tweets"]) for e in ranking["entries"]] == [(1, "b", 5), (2, "a", 2), (3, "c", 2)]
+    assert [(e["rank"], e["hashtag"], e["tweets"]) for e in ranking["entries"]] == [
+        (1, "b", 5),
+        (2, "a", 2),
+        (3, "c", 2),
+    ]

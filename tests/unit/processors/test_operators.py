@@ -81,7 +81,12 @@ def test_hashtags_are_tidied_and_taken_from_the_text_where_none_are_given() -> N
 def test_sentiment() -> None:
     assert sentiment_category(score_sentiment("I love this, it is wonderful")) == "positive"
     assert sentiment_category(score_sentiment("this is awful and sad")) == "negative"
-    assert [sentiment_category(s) for s in (0.05, 0.0499, -0.05, -0.0499)] == ["positive", "neutral", "negative", "neutral"]
+    assert [sentiment_category(s) for s in (0.05, 0.0499, -0.05, -0.0499)] == [
+        "positive",
+        "neutral",
+        "negative",
+        "neutral",
+    ]
 
 
 def test_late_is_measured_from_the_watermark() -> None:
