@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -22,7 +23,7 @@ _SHARED: list[Any] = [
 def configure(service: str, level: int = logging.INFO) -> None:
     """Send everything this process logs to standard output as JSON lines that name `service`."""
 
-    def name_service(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    def name_service(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         return {"service": service, **event}
 
     formatter = structlog.stdlib.ProcessorFormatter(

@@ -136,6 +136,11 @@ class Distinct:
 Measure = Count | Total | Mean | Distinct
 
 
+def is_fraction(measure: Measure) -> bool:
+    """Whether a measure's values have decimal places."""
+    return isinstance(measure, Mean) or (isinstance(measure, Total) and measure.digits > 0)
+
+
 @dataclass(frozen=True)
 class Each:
     """A dimension made of a list field: an event counts once for each different item of `of`."""
@@ -171,7 +176,7 @@ class Kpi:
         """The type of the topic's values: dimensions, window, measures, and what the figure is true for."""
         fields: list[Any] = [(d, str) for d in self.dimensions]
         fields += [("window_start_at", dt.datetime), ("window_end_at", dt.datetime)]
-        fields += [(m.name, float if isinstance(m, Mean) or getattr(m, "digits", 0) else int) for m in self.measures]
+        fields += [(m.name, float if is_fraction(m) else int) for m in self.measures]
         fields += [("as_of", dict[str, int]), ("revision", int), ("final", bool)]
         return msgspec.defstruct(self.name, fields, kw_only=True)
 
@@ -275,10 +280,8 @@ class Stream:
 
     @cached_property
     def kpi_topics(self) -> tuple[Topic, ...]:
-        return tuple(
-            Topic(k.topic, k.value, "window_start_at", compacted=True, describe=k.describe)
-            for k in (*self.kpis, *self.rankings)
-        )
+        declared: tuple[Kpi | Ranking, ...] = (*self.kpis, *self.rankings)
+        return tuple(Topic(k.topic, k.value, "window_start_at", compacted=True, describe=k.describe) for k in declared)
 
     @property
     def topics(self) -> tuple[Topic, ...]:
