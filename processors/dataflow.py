@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ import msgspec
 from processors.kpi import Dims, KpiFold
 from processors.operators import decode
 from processors.records import Cause, Output, Record, Refusal, from_millis, to_millis
-from processors.seen import SeenIds
+from processors.seen import Claim, SeenIds, id_bytes
 from topics.contract import CleanEvent, Duplicate, Kpi, Partial, Rejected, Stream
 from topics.partition import murmur2_partition
 
@@ -49,7 +49,7 @@ class Dataflow:
 
 
 class Partition:
-    """The state of one raw partition and the fold over it. Ids must be UUIDs or other hexadecimal strings.
+    """The state of one raw partition and the fold over it.
 
     `published_until`: the committed raw offset; what records before it caused has been published.
     """
@@ -82,6 +82,7 @@ class Partition:
                 self.apply(clean, id_bytes(clean.event_id))
         for fold in self.folds:
             fold.dirty.clear()
+        self.seen.settle()
         if self.fence < self.published_until:  # what comes after may not have been published: it waits for `resume`
             self._expire()
 
@@ -112,26 +113,30 @@ class Partition:
     def process(self, next_offset: int, records: Sequence[Record]) -> list[Output]:
         """What the raw records before `next_offset` cause. The outputs are in the order in which they must be sent."""
         out: list[Output] = []
-        for record in records:
-            self._one(record, out)
+        events = [self._read(r) for r in records]
+        names = [None if isinstance(e, Refusal) else self.flow.event_id(e) for e in events]
+        ids = [None if n is None else id_bytes(n) for n in names]
+        sealed = self.seen.look_up([i for i in ids if i is not None])
+        for record, event, name, event_id in zip(records, events, names, ids, strict=True):
+            self.seen.advance(record.timestamp_ms)
+            if name is None or event_id is None:
+                out.append(self._rejection(record, event))
+            else:
+                self._one(record, event, name, event_id, sealed, out)
         out += self._partials()
         out += self._markers(next_offset - 1)
         self._expire()
+        self.seen.settle()
         return out
 
-    def _one(self, record: Record, out: list[Output]) -> None:
-        offset, ingested_ms = record.offset, record.timestamp_ms
-        self.seen.advance(ingested_ms)
-        event = self._read(record)
-        if isinstance(event, Refusal):
-            out.append(self._rejection(record, event))
-            return
-        name = self.flow.event_id(event)
-        event_id = id_bytes(name)
-        first = self.seen.offsets.get(event_id)
+    def _one(
+        self, record: Record, event: Any, name: str, event_id: bytes, sealed: Mapping[bytes, Claim], out: list[Output]
+    ) -> None:
+        offset = record.offset
+        first = self.seen.first(event_id, sealed)
         if first == offset:
             return  # accepted before the crash; its clean record is in the log
-        cause = Cause(self.partition, offset, ingested_ms, self.watermark_ms)
+        cause = Cause(self.partition, offset, record.timestamp_ms, self.watermark_ms)
         if first is not None:
             out.append(self._duplicate(cause, name, first))
             return
@@ -208,11 +213,6 @@ class Partition:
         )  # fmt: skip
         key, value = _encode(("", self.partition)), _encode(marker)
         return [Output(self.flow.stream.partials.name, key, value, m) for m in range(self._merge_partitions)]
-
-
-def id_bytes(event_id: str) -> bytes:
-    """16 bytes instead of an 85-byte string: millions of ids are kept."""
-    return bytes.fromhex(event_id.replace("-", ""))
 
 
 def route(kpi: Kpi, start: int, dims: Dims, partitions: int) -> int:
