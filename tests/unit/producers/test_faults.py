@@ -52,12 +52,12 @@ def test_duplicates_are_the_same_bytes_a_little_later() -> None:
     assert 0.04 < (len(out) - N) / N < 0.06
     first: dict[tuple[bytes, bytes], int] = {}
     gaps = [i - first[event] for i, event in enumerate(out) if first.setdefault(event, i) != i]
-    assert 0 < min(gaps)
+    assert min(gaps) > 0
     assert max(gaps) < 2.0 * 1000 * 1.1 + 10
 
 
-@settings(max_examples=20, deadline=None)
-@given(st.floats(0, 1), st.floats(0, 30), st.integers(1, 500))
+@settings(max_examples=15, deadline=None)
+@given(st.floats(0, 1), st.floats(0, 30), st.integers(30, 500))
 def test_duplicates_lose_and_reorder_nothing_else(fraction, after_s, size) -> None:
     out = run(only(duplicates=fraction, duplicate_after_s=after_s), n=600, size=size)
     originals = list(dict.fromkeys(out))

@@ -39,7 +39,19 @@ def test_before_the_start_nothing_is_due() -> None:
 def test_generate_writes_the_same_lines_for_the_same_options(tmp_path) -> None:
     def lines(name: str, *more: str) -> bytes:
         out = tmp_path / name
-        arguments = ["generate", "tweets", "--count", "300", "--start", "2026-01-01", "--rate", "10", "--out", str(out), *more]
+        arguments = [
+            "generate",
+            "tweets",
+            "--count",
+            "300",
+            "--start",
+            "2026-01-01",
+            "--rate",
+            "10",
+            "--out",
+            str(out),
+            *more,
+        ]
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 0, result.output
         return out.read_bytes()
