@@ -1,0 +1,43 @@
+# `make help` lists what there is.
+PYTHON ?= python3
+HOME_FOLDER := $(or $(RIVERHOUSE_HOME),.riverhouse)
+CORE := $(HOME_FOLDER)/env/core/bin
+RIVERHOUSE := $(CORE)/python -m riverhouse
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up down status doctor clean test lint format
+
+help: ## show this
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Run
+setup: ## install the environments and the Java parts; skips what is there
+	@$(PYTHON) riverhouse/local/bootstrap.py
+
+up: setup ## set up and start everything; returns when the first figures are there
+	@$(RIVERHOUSE) up
+
+down: setup ## stop everything; the data stays
+	@$(RIVERHOUSE) down
+
+status: ## services, topics, freshness
+	@$(RIVERHOUSE) status
+
+doctor: ## what is wrong with this machine
+	@$(RIVERHOUSE) doctor
+
+clean: ## stop everything, delete data and logs
+	@$(RIVERHOUSE) clean
+
+##@ Develop
+test: setup ## all tests, on their own ports and folders; ARGS="-k name" for some
+	@$(CORE)/python -m pytest $(ARGS)
+
+lint: setup ## ruff and mypy
+	@$(CORE)/ruff check .
+	@$(CORE)/ruff format --check .
+	@$(CORE)/python -m mypy
+
+format: setup ## let ruff repair what it can
+	@$(CORE)/ruff check --fix .
+	@$(CORE)/ruff format .

@@ -1,0 +1,90 @@
+"""Our own programs: topics and tables first, then the workers, the sink and the producer."""
+
+from __future__ import annotations
+
+import sys
+
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from riverhouse import addresses
+from riverhouse.local import parts
+from riverhouse.local.service import Service, Task, shared_variables
+from riverhouse.settings import load
+
+GROUP = "riverhouse-{}"  # the consumer group of a stream's workers
+
+
+def run(*module_and_arguments: str) -> list[str]:
+    return [sys.executable, "-m", *module_and_arguments]
+
+
+def spark_variables() -> dict[str, str]:
+    """Spark's Java, and the loopback address, so that it never asks what this machine is called."""
+    return {**shared_variables(), "JAVA_HOME": str(parts.spark_java_home()), "SPARK_LOCAL_IP": addresses.HOST}
+
+
+def end_offset(topic: str) -> int:
+    """How many records a topic has been given. ConnectionError while there are none."""
+    consumer = Consumer({"bootstrap.servers": addresses.bootstrap(), "group.id": "riverhouse-probe", "log_level": 0})
+    try:
+        partitions = consumer.list_topics(topic, timeout=3).topics[topic].partitions
+        total = sum(int(consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=3)[1]) for p in partitions)
+    finally:
+        consumer.close()
+    if not total:
+        raise ConnectionError(f"{topic} is empty")
+    return total
+
+
+def group_has_members(stream: str) -> None:
+    """ConnectionError while no worker of the stream has joined its group."""
+    admin = AdminClient({"bootstrap.servers": addresses.bootstrap(), "log_level": 0})
+    group = GROUP.format(stream)
+    if not admin.describe_consumer_groups([group], request_timeout=3)[group].result().members:
+        raise ConnectionError(f"the group {group} has no members")
+
+
+def worker(stream: str, index: int) -> Service:
+    """The worker number `index` (from 0) of a stream."""
+    return Service(
+        name=f"worker-{stream}-{index}",
+        needs=("topics",),
+        command=lambda: run("processors", "worker", stream, "--index", str(index)),
+        probe=lambda: group_has_members(stream),
+        variables=shared_variables,
+        address=lambda: f"http://{addresses.HOST}:{addresses.ports().worker + index}",
+        stop_within_s=20,
+        memory="280 to 320 MB",
+    )
+
+
+def producer(stream: str) -> Service:
+    return Service(
+        name=f"producer-{stream}", needs=("topics",), command=lambda: run("producers", "live", stream),
+        probe=lambda: end_offset(f"{stream}.raw"), variables=shared_variables, memory="100 to 150 MB",
+    )  # fmt: skip
+
+
+TOPICS = Task(name="topics", needs=("registry",), command=lambda: run("riverhouse", "topics", "apply"))
+TABLES = Task(
+    name="tables",
+    needs=("postgres",),
+    command=lambda: run("lakehouse_jobs", "create-tables"),
+    variables=spark_variables,
+)
+VIEWS = Task(name="views", needs=("trino", "tables", "topics"), command=lambda: run("lakehouse_jobs", "create-views"))
+
+
+def sink_is_running() -> None:
+    """The process is there; that it sinks is one of the conditions of `up` (see conditions.py)."""
+
+
+SINK = Service(
+    name="sink", needs=("topics", "tables"), command=lambda: run("lakehouse_jobs", "sink"), probe=sink_is_running,
+    variables=spark_variables, stop_within_s=60, memory="0.9 to 1.2 GB",
+)  # fmt: skip
+
+
+def workers() -> list[Service]:
+    return [worker("tweets", index) for index in range(load().workers.count)]

@@ -1,0 +1,111 @@
+"""Kafka: one broker that is its own controller (KRaft)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import pathlib
+import subprocess
+
+from confluent_kafka.admin import AdminClient
+
+from riverhouse import addresses
+from riverhouse.local import parts
+from riverhouse.local.problem import Problem
+from riverhouse.local.service import Service
+from riverhouse.settings import load
+
+LOGGING = """Configuration:
+  Appenders:
+    Console:
+      name: STDOUT
+      PatternLayout:
+        pattern: "[%d] %p %m (%c)%n"
+  Loggers:
+    Root:
+      level: INFO
+      AppenderRef:
+        - ref: STDOUT
+"""
+
+
+def data() -> pathlib.Path:
+    return addresses.home() / "data" / "kafka"
+
+
+def etc() -> pathlib.Path:
+    return addresses.home() / "etc" / "kafka"
+
+
+def properties() -> dict[str, object]:
+    """The broker's configuration: one node, so every internal topic has one replica and few partitions."""
+    port, controller, host = addresses.ports().kafka, addresses.ports().kafka_controller, addresses.HOST
+    return {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        "controller.quorum.voters": f"1@{host}:{controller}",
+        "listeners": f"PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}",
+        "advertised.listeners": f"PLAINTEXT://{host}:{port}",
+        "controller.listener.names": "CONTROLLER",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "log.dirs": data(),
+        "num.partitions": load().kafka.partitions,
+        "auto.create.topics.enable": "false",  # a topic is declared in topics/, or it does not exist
+        "offsets.topic.replication.factor": 1,
+        "offsets.topic.num.partitions": 4,
+        "transaction.state.log.replication.factor": 1,
+        "transaction.state.log.min.isr": 1,
+        "transaction.state.log.num.partitions": 4,
+        "share.coordinator.state.topic.replication.factor": 1,
+        "share.coordinator.state.topic.min.isr": 1,
+        "share.coordinator.state.topic.num.partitions": 4,
+        "group.initial.rebalance.delay.ms": 0,
+        "log.cleaner.dedupe.buffer.size": 16 * 2**20,
+        "message.max.bytes": 4 * 2**20,
+    }
+
+
+def prepare() -> None:
+    """Write the configuration; format the log folder where it is new."""
+    etc().mkdir(parents=True, exist_ok=True)
+    (etc() / "server.properties").write_text("".join(f"{k}={v}\n" for k, v in properties().items()))
+    (etc() / "log4j2.yaml").write_text(LOGGING)
+    if (data() / "meta.properties").exists():
+        return
+    # the cluster's id: 16 bytes that differ from home to home
+    cluster = (
+        base64.urlsafe_b64encode(hashlib.md5(str(data()).encode(), usedforsecurity=False).digest()).decode().rstrip("=")
+    )
+    format_tool = [*_java(), "kafka.tools.StorageTool", "format", "--ignore-formatted"]
+    done = subprocess.run(
+        [*format_tool, "-t", f"A{cluster[1:]}", "-c", str(etc() / "server.properties")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise Problem("Kafka's log folder could not be formatted", done.stdout + done.stderr, f"see {data()}")
+
+
+def _java() -> list[str]:
+    logging = f"-Dlog4j2.configurationFile={etc() / 'log4j2.yaml'}"
+    return [parts.java(), logging, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{parts.folder('kafka')}/*"]
+
+
+def command() -> list[str]:
+    heap = f"{load().kafka.heap_mb}m"
+    flags = [f"-Xmx{heap}", "-Xms128m", "-XX:+ExitOnOutOfMemoryError", "-XX:MaxDirectMemorySize=128m"]
+    logging = f"-Dlog4j2.configurationFile={etc() / 'log4j2.yaml'}"
+    program = ["-cp", f"{parts.folder('kafka')}/*", "kafka.Kafka", str(etc() / "server.properties")]
+    return [parts.java(), *flags, logging, *program]
+
+
+def probe() -> None:
+    """The broker tells its metadata, and it is the one that was started here."""
+    client = AdminClient({"bootstrap.servers": addresses.bootstrap(), "log_level": 0, "socket.timeout.ms": 3000})
+    if not client.list_topics(timeout=3).brokers:
+        raise ConnectionError("no broker in the metadata")
+
+
+KAFKA = Service(
+    name="kafka", prepare=prepare, command=command, probe=probe, address=addresses.bootstrap, memory="360 to 540 MB"
+)
