@@ -1,154 +1,210 @@
 """Open a dashboard in a headless browser, as a person would, and say what each of its charts shows.
 
-The browser is a real Chromium: `RIVERHOUSE_CHROMIUM`, or what the machine calls chromium. It may talk to the server under test alone.
+The browser is a real Chromium: `RIVERHOUSE_CHROMIUM`, or what the machine calls chromium. The page may talk to the server
+under test alone, and every answer must be below 400: what fails a chart is told with the chart, the rest is a DashboardError.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
+import json
 import os
 import pathlib
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Page, Response, sync_playwright
+from playwright.sync_api import Error, Page, Request, Response, sync_playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "headless_shell", "chrome")
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars")  # fmt: skip
-WIDTH, HEIGHT = 1500, 2400  # tall: charts that are not in sight are not drawn
-HOLDER = "[data-test=dashboard-component-chart-holder]"
-READ_HOLDERS = """holders => holders.map(h => ({
-  name: h.querySelector('[data-test=editable-title]')?.innerText?.trim() || h.querySelector('.header-title')?.innerText?.trim() || '',
-  id: Number((h.className.match(/dashboard-chart-id-(\\d+)/) || [])[1] || h.querySelector('[data-test-chart-id]')?.dataset.testChartId || 0),
-  loading: !!h.querySelector('[data-test=loading-indicator], .loading'),
-  drawn: !!h.querySelector('.slice_container canvas, .slice_container svg, .slice_container table, .slice_container .header-line, .slice_container .ant-empty, .ant-alert, [role=alert]'),
-  empty: !!h.querySelector('.ant-empty') || /No results were returned|No data/i.test(h.innerText),
-  error: h.querySelector('[role=alert], .ant-alert-error')?.innerText?.trim() || null,
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage")  # fmt: skip
+SIZE = (1500, 2400)  # tall: a chart out of sight is not drawn
+DATA = re.compile(
+    r"/api/v1/chart/data$|/explore_json/$"
+)  # the addresses of charts' data; the second is the world map's
+CHART = "[data-test=chart-grid-component]"
+READ = """charts => charts.map(c => ({
+  id: Number(c.dataset.testChartId),
+  name: c.dataset.testChartName,
+  busy: !!c.querySelector('[data-test=loading-indicator], .loading'),
+  drawn: !!c.querySelector('.slice_container canvas, .slice_container svg, .slice_container table, .slice_container .header-line'),
+  error: c.querySelector('[role=alert]')?.innerText ?? null,
+  empty: !!c.querySelector('.ant-empty, [data-test=empty-state]') || /no results were returned|no data/i.test(c.innerText),
 }))"""
 
 
 class DashboardError(Exception):
-    """The dashboard could not be looked at: what happened, detail, hint."""
+    """What happened, the detail, and what to do."""
 
     def __init__(self, what: str, detail: str, hint: str) -> None:
         super().__init__(f"{what}\n  {detail}\n  hint: {hint}")
 
 
-@dataclass
+@dataclass(frozen=True)
 class ChartState:
-    """A chart as it stands on the screen, with the number of rows that the server gave it."""
+    """A chart as it stands on the screen, and how many rows the server gave it."""
 
     name: str
-    error: str | None = None
-    empty: bool = False
-    rows: int = 0
+    error: str | None
+    empty: bool
+    rows: int
+
+    @property
+    def good(self) -> bool:
+        return self.error is None and not self.empty and self.rows > 0
 
 
 @dataclass
 class Traffic:
-    """What the page asked for. `rows` and `errors` are by chart id."""
+    """What the page asked for: the rows of each chart by its id, and what must not be."""
 
     origin: str
     rows: dict[int, int] = field(default_factory=dict)
-    errors: dict[int, str] = field(default_factory=dict)
-    refused: list[str] = field(default_factory=list)  # answers of 400 and above
-    foreign: list[str] = field(default_factory=list)  # requests to other servers
+    errors: dict[int, str] = field(default_factory=dict)  # of charts: their data was refused
+    refused: list[str] = field(default_factory=list)  # other answers of 400 and above
+    foreign: list[str] = field(default_factory=list)  # requests to another server
 
-    def request(self, url: str) -> None:
-        if not url.startswith(("data:", "blob:", self.origin)):
-            self.foreign.append(url)
+    def watch(self, page: Page) -> None:
+        page.on("requestfinished", self._sent)
+        page.on("requestfailed", self._failed)
+        page.on("response", self._answered)
 
-    def response(self, response: Response) -> None:
-        if response.status >= 400:
-            self.refused.append(f"{response.status} {response.url}")
-        chart = chart_of(response)
-        if chart is None:
-            return
-        with contextlib.suppress(Exception):  # a refresh may replace the answer before it has been read
-            body = response.json()
-            if response.ok:
-                self.rows[chart] = rows_of(body)
-            else:
-                self.errors[chart] = str(body)[:500]
+    def _sent(self, request: Request) -> None:
+        if not request.url.startswith((f"{self.origin}/", "data:", "blob:")):
+            self.foreign.append(request.url)
+
+    def _failed(self, request: Request) -> None:
+        if request.failure != "csp":  # the page's own policy kept it from being sent
+            self._sent(request)
+
+    def _answered(self, response: Response) -> None:
+        chart = chart_of(response.request)
+        with contextlib.suppress(Error):  # a refresh may take the answer's place before it is read
+            if chart is None and response.status >= 400:
+                self.refused.append(f"{response.status} {response.url}")
+            elif chart is not None and response.status >= 400:
+                self.errors[chart] = f"{response.status} {response.text()[:500]}"
+            elif chart is not None:
+                self.rows[chart] = rows_of(response.json())
+                self.errors.pop(chart, None)  # a refresh has mended it
+
+
+def chart_of(request: Request) -> int | None:
+    """The id of the chart whose data is asked for; None for filters and everything else."""
+    url = urlsplit(request.url)
+    asked = parse_qs(url.query).get("form_data")
+    if not DATA.search(url.path) or not asked:
+        return None
+    return int(json.loads(asked[0])["slice_id"])
+
+
+def rows_of(answer: dict[str, Any]) -> int:
+    """The rows in an answer from either address."""
+    if isinstance(answer.get("result"), list):
+        return sum(len(part.get("data") or []) for part in answer["result"])
+    return len(answer.get("data") or [])
 
 
 def chromium() -> str:
     """The browser's path. DashboardError where there is none."""
-    own = os.environ.get("RIVERHOUSE_CHROMIUM")
-    found = own or next((path for name in NAMES if (path := shutil.which(name))), None)
-    if found and pathlib.Path(found).exists():
-        return found
+    wanted = os.environ.get("RIVERHOUSE_CHROMIUM")
+    for candidate in [wanted] if wanted else NAMES:
+        if path := shutil.which(candidate):
+            return path
     raise DashboardError(
-        "There is no browser to look at the dashboards with",
-        f"RIVERHOUSE_CHROMIUM is {own!r}; looked on the PATH for {', '.join(NAMES)}",
-        "install Chromium (Debian: apt install chromium; npm: @sparticuz/chromium) or set RIVERHOUSE_CHROMIUM to its path",
+        "there is no browser to look at the dashboards with",
+        f"looked for {wanted or ', '.join(NAMES)}",
+        "install Chromium (Debian: apt install chromium; without root: npm's @sparticuz/chromium) or set RIVERHOUSE_CHROMIUM to its path",
     )
 
 
-def chart_of(response: Response) -> int | None:
-    """The id of the chart that a response carries the data of; None for filters and everything else."""
-    path = urlsplit(response.url).path
-    if not path.endswith(("/api/v1/chart/data", "/explore_json/")):
-        return None
-    with contextlib.suppress(Exception):
-        body = response.request.post_data_json or {}
-        return int(body["form_data"]["slice_id"])
-    parts = (response.url + (response.request.post_data or "")).split("slice_id%22%3A")
-    return int(parts[1].split("%")[0].split("}")[0]) if len(parts) > 1 else None
-
-
-def rows_of(body: dict[str, Any]) -> int:
-    """The rows in an answer of either of Superset's data addresses."""
-    if "result" in body:
-        return sum(len(part.get("data") or []) for part in body["result"])
-    return len(body.get("data") or [])
-
-
 @contextlib.contextmanager
-def browser_page(width: int = WIDTH, height: int = HEIGHT) -> Iterator[Page]:
+def browser_page() -> Iterator[Page]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=list(QUIET))
+        browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
         try:
-            yield browser.new_page(viewport={"width": width, "height": height})
+            yield browser.new_page(viewport={"width": SIZE[0], "height": SIZE[1]})
         finally:
             browser.close()
 
 
 def log_in(page: Page, url: str, user: str, password: str) -> None:
-    """Log in by the form. DashboardError where the login is refused."""
+    """By the form, as people do. DashboardError where the login is refused."""
     page.goto(f"{url}/login/")
     page.fill("#username, input[name=username]", user)
     page.fill("#password, input[name=password]", password)
     page.keyboard.press("Enter")
     try:
-        page.wait_for_url(lambda to: "/login" not in to, timeout=30_000)
-    except Exception as error:
-        raise DashboardError(f"{user} could not log in", f"at {url}", "is it the password of this stack?") from error
-
-
-def settled(page: Page, traffic: Traffic) -> bool:
-    """Whether every chart has been drawn or has failed, and none is loading."""
-    seen = read(page)
-    return bool(seen) and all(h["drawn"] and not h["loading"] for h in seen)
+        page.wait_for_url(lambda to: "/login" not in to, timeout=60_000)
+    except Error as error:
+        raise DashboardError(f"{user} could not log in", url, "is it this stack's password?") from error
 
 
 def read(page: Page) -> list[dict[str, Any]]:
-    return list(page.locator(HOLDER).evaluate_all(READ_HOLDERS))
+    """Every chart of the grid: id, name, busy, drawn, error, empty."""
+    return list(page.locator(CHART).evaluate_all(READ))
 
 
-def wait_settled(page: Page, traffic: Traffic, within_ms: int) -> None:
-    for _ in range(within_ms // 250):
-        if settled(page, traffic):
-            return
+def wait_until_drawn(page: Page, traffic: Traffic, within_s: int) -> list[dict[str, Any]]:
+    """Wait until each chart is drawn, empty or failed, and none is busy. DashboardError where that takes too long."""
+    waiting: list[str] = ["the first chart"]
+    for _ in range(within_s * 4):
+        seen = read(page)
+        if seen and not (waiting := [c["name"] for c in seen if not done(c, traffic)]):
+            return seen
         page.wait_for_timeout(250)
-    waiting = [h["name"] for h in read(page) if h["loading"] or not h["drawn"]]
-    raise DashboardError("The dashboard was not drawn in time", f"after {within_ms // 1000} s without: {waiting}", "look at superset.log and at Trino")
+    raise DashboardError(
+        "the dashboard was not drawn in time",
+        f"after {within_s} s still waiting for {', '.join(waiting)}",
+        "look at the logs of superset and trino, and at the screenshot",
+    )
 
 
-@functools.singledispatch
-def _unused() -> None: ...
+def done(chart: dict[str, Any], traffic: Traffic) -> bool:
+    """Whether the chart has failed, is empty, or shows the data that came for it."""
+    return not chart["busy"] and bool(
+        chart["error"] or chart["empty"] or (chart["drawn"] and chart["id"] in traffic.rows)
+    )
+
+
+def still(page: Page) -> bytes:
+    """A picture of the whole page, PNG, once charts have grown to their size: when two in a row are the same, or the tenth."""
+    before, picture = b"", page.screenshot(full_page=True)
+    for _ in range(10):
+        if picture == before:
+            break
+        before, picture = picture, page.screenshot(full_page=True)
+    return picture
+
+
+def check_dashboard(
+    url: str, user: str, password: str, slug: str, screenshot: pathlib.Path, within_s: int = 180
+) -> list[ChartState]:
+    """Log in, open the dashboard `slug`, wait until it is drawn, keep a screenshot; the state of each of its charts.
+
+    DashboardError where the page asked another server for anything, or anything but a chart's data was refused.
+    """
+    traffic = Traffic(url.rstrip("/"))
+    with browser_page() as page:
+        traffic.watch(page)
+        log_in(page, traffic.origin, user, password)
+        page.goto(f"{traffic.origin}/superset/dashboard/{slug}/", wait_until="domcontentloaded")
+        try:
+            seen = wait_until_drawn(page, traffic, within_s)
+        finally:
+            screenshot.write_bytes(still(page))
+    if traffic.foreign:
+        raise DashboardError(
+            "the page reached for another server", str(traffic.foreign[:5]), "see TALISMAN_CONFIG in superset_config.py"
+        )
+    errors = traffic.errors
+    charts = [
+        ChartState(c["name"], errors.get(c["id"]) or c["error"], c["empty"], traffic.rows.get(c["id"], 0)) for c in seen
+    ]
+    if traffic.refused and not any(c.error for c in charts):  # a failed chart asks for more that may be refused
+        raise DashboardError("requests of the page were refused", str(traffic.refused[:5]), "look at superset's log")
+    return charts

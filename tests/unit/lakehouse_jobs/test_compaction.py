@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehouse_jobs.compaction import newest_revisions
-from lakehouse_jobs.gold import merged, starts
+from lakehouse_jobs.gold import ranges, starts
 from lakehouse_jobs.schema import arrow
 from lakehouse_jobs.tables import KPI_LOG
 
 START = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
-ROW = st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 2), st.sampled_from(["x", "y", "xy", ""]), st.integers(0, 9))
+ROW = st.tuples(
+    st.sampled_from(["a", "b"]), st.integers(0, 2), st.sampled_from(["x", "y", "xy", ""]), st.integers(0, 9)
+)
 
 
 def log(rows: list[tuple[str, int, str, int]]) -> pa.Table:
@@ -37,7 +40,10 @@ def test_the_newest_revision_of_each_figure_stays(rows: list[tuple[str, int, str
     for *key, revision in rows:
         newest[tuple(key)] = max(revision, newest.get(tuple(key), -1))  # type: ignore[index, arg-type]
     kept = newest_revisions(log(rows)).to_pylist()
-    found = {(r["kpi"], (r["window_start_at"] - START) // dt.timedelta(minutes=1), r["dimensions"][0][1]): r["revision"] for r in kept}
+    found = {
+        (r["kpi"], (r["window_start_at"] - START) // dt.timedelta(minutes=1), r["dimensions"][0][1]): r["revision"]
+        for r in kept
+    }
     assert found == newest
     assert len(kept) == len(newest)
 
@@ -45,6 +51,6 @@ def test_the_newest_revision_of_each_figure_stays(rows: list[tuple[str, int, str
 @given(st.lists(st.integers(0, 10_000)))
 def test_ranges_cover_exactly_their_windows(times: list[int]) -> None:
     windows = starts(times, dt.timedelta(minutes=1))
-    ranges = merged(windows, 60)
-    assert [s for a, b in ranges for s in range(a, b, 60)] == windows
-    assert all(b < c for (_, b), (c, _) in zip(ranges, ranges[1:], strict=False))
+    joined = ranges(windows, dt.timedelta(minutes=1))
+    assert [s for a, b in joined for s in range(a, b, 60)] == windows
+    assert all(b < c for (_, b), (c, _) in itertools.pairwise(joined))

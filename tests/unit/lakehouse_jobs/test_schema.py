@@ -55,7 +55,7 @@ def test_a_type_without_a_column_is_refused_by_name() -> None:
 
 def test_field_ids_are_unique_in_every_table() -> None:
     for spec in all_tables():
-        ids = [i for i in spec.schema.field_ids]
+        ids = list(spec.schema.field_ids)
         assert len(ids) == len(set(ids)), spec.name
 
 

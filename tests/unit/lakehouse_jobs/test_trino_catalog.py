@@ -24,8 +24,17 @@ def test_descriptions_follow_the_contract(tmp_path: pathlib.Path) -> None:
     assert not (tmp_path / "gone.topic.json").exists()
     described = json.loads((tmp_path / "tweets.clean.json").read_text())
     fields = {f["name"]: f for f in described["message"]["fields"]}
-    assert fields["event_at"] == {"name": "event_at", "mapping": "event_at", "type": "TIMESTAMP(3) WITH TIME ZONE", "dataFormat": "iso8601"}
-    assert (fields["hashtags"]["type"], fields["likes"]["type"], fields["verified"]["type"]) == ("VARCHAR", "BIGINT", "BOOLEAN")
+    assert fields["event_at"] == {
+        "name": "event_at",
+        "mapping": "event_at",
+        "type": "TIMESTAMP(3) WITH TIME ZONE",
+        "dataFormat": "iso8601",
+    }
+    assert (fields["hashtags"]["type"], fields["likes"]["type"], fields["verified"]["type"]) == (
+        "VARCHAR",
+        "BIGINT",
+        "BOOLEAN",
+    )
     assert set(fields) == set(TWEETS.clean_event.__struct_fields__)
 
 

@@ -1,0 +1,37 @@
+"""The lake's commands: `python -m lakehouse_jobs create-tables | sink | create-views | maintain | ledger STREAM`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+from lakehouse_jobs.problem import LakeError
+
+COMMANDS = {  # each is a module with `main(arguments) -> exit code`
+    "create-tables": ("lakehouse_jobs.tables", "make the catalogue agree with the contracts"),
+    "create-views": ("lakehouse_jobs.views", "create Trino's views"),
+    "sink": ("lakehouse_jobs.sink", "Kafka to bronze, silver and gold, until stopped"),
+    "maintain": ("lakehouse_jobs.maintenance", "compact and expire now"),
+    "ledger": ("lakehouse_jobs.ledger", "clean + duplicates + rejected = raw, of one stream"),
+}
+
+
+def main(argv: list[str]) -> int:
+    """Run one command; 1 where it failed, after saying what happened, the detail and what to do."""
+    told = "\n".join(f"{name:>14}  {what}" for name, (_, what) in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        "python -m lakehouse_jobs", epilog=told, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", choices=COMMANDS)
+    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    chosen = parser.parse_args(argv)
+    try:
+        return int(importlib.import_module(COMMANDS[chosen.command][0]).main(chosen.arguments))
+    except LakeError as e:
+        print(e, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,41 @@
+"""The lake's catalogue, and one lock for each table, so that appends and maintenance of one process do not collide."""
+
+from __future__ import annotations
+
+import collections
+import functools
+import threading
+from typing import Final
+
+from pyiceberg.catalog import Catalog, load_catalog
+
+from riverhouse import addresses
+
+PINNED: Final = "pinned snapshots"  # the lock that keeps expiry from removing what a refresh of gold is reading
+NAMESPACES: Final = ("bronze", "silver", "gold", "analytics")
+PROPERTIES: Final = {
+    "format-version": "2",  # Trino cannot read v3's deletion vectors, PyIceberg cannot write v3
+    "write.parquet.compression-codec": "zstd",
+    "write.distribution-mode": "none",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+    "write.metadata.metrics.default": "truncate(16)",
+    "commit.retry.num-retries": "20",
+    "commit.retry.min-wait-ms": "50",
+    "commit.manifest-merge.enabled": "true",
+    "commit.manifest.min-count-to-merge": "50",
+}
+_locks: dict[str, threading.RLock] = collections.defaultdict(threading.RLock)
+_locks_lock = threading.Lock()
+
+
+@functools.cache
+def catalog() -> Catalog:
+    """The catalogue `lake`, shared by the threads of this process (its SQLAlchemy engine pools connections)."""
+    return load_catalog(addresses.CATALOG, **addresses.pyiceberg_properties())
+
+
+def lock(table: str) -> threading.RLock:
+    """The lock of the table `namespace.name`: held while a commit is made, not while data files are written."""
+    with _locks_lock:
+        return _locks[table]

@@ -1,0 +1,87 @@
+"""Where a stream stands in Kafka: what the workers committed, and the last causes on the topics they write."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import msgspec
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, TopicPartition
+
+from lakehouse_jobs.fences import Fence
+from lakehouse_jobs.problem import LakeError
+from riverhouse import addresses, clock
+from topics.contract import Stream, Topic
+
+TIMEOUT_S = 10.0
+
+
+class Cause(msgspec.Struct):
+    """What a clean, duplicate or rejected record says about the raw record it was made from."""
+
+    raw_partition: int
+    raw_offset: int
+
+
+def group(stream: Stream) -> str:
+    """The consumer group of the stream's workers."""
+    return f"riverhouse-{stream.prefix}"
+
+
+def committed(stream: Stream) -> dict[int, int]:
+    """For each raw partition the offset after the last one that the workers have dealt with; 0 where there is none."""
+    with _consumer(group(stream)) as consumer:
+        partitions = [TopicPartition(stream.raw.name, p) for p in _partitions(consumer, stream.raw)]
+        found = consumer.committed(partitions, timeout=TIMEOUT_S)
+    return {p.partition: 0 if p.offset == OFFSET_INVALID else p.offset for p in found}
+
+
+def first_offsets(stream: Stream) -> dict[int, int]:
+    """The first raw offset that Kafka still holds, of each partition."""
+    with _consumer() as consumer:
+        return {p: _ends(consumer, stream.raw, p)[0] for p in _partitions(consumer, stream.raw)}
+
+
+def last_causes(topic: Topic) -> Fence:
+    """The raw position of the last record of each partition now, as a fence that has taken it would say."""
+    with _consumer() as consumer:
+        ends = {p: _ends(consumer, topic, p) for p in _partitions(consumer, topic)}
+        wanted = [TopicPartition(topic.name, p, high - 1) for p, (low, high) in ends.items() if high > low]
+        consumer.assign(wanted)
+        causes: dict[int, int] = {}
+        deadline = clock.monotonic() + 3 * TIMEOUT_S
+        while len(causes) < len(wanted):
+            if clock.monotonic() > deadline:
+                raise LakeError(
+                    f"the last records of {topic.name} cannot be read",
+                    f"{len(causes)} of {len(wanted)} came",
+                    "is Kafka up? see `riverhouse status`",
+                )
+            message = consumer.poll(1.0)
+            if message is not None and not message.error():
+                cause = msgspec.json.decode(message.value() or b"", type=Cause)
+                causes[cause.raw_partition] = cause.raw_offset
+    return {f"{topic.name}/{p}": offset for p, offset in causes.items()}
+
+
+def _partitions(consumer: Consumer, topic: Topic) -> list[int]:
+    return sorted(consumer.list_topics(topic.name, timeout=TIMEOUT_S).topics[topic.name].partitions)
+
+
+def _ends(consumer: Consumer, topic: Topic, partition: int) -> tuple[int, int]:
+    low, high = consumer.get_watermark_offsets(TopicPartition(topic.name, partition), timeout=TIMEOUT_S)
+    return int(low), int(high)
+
+
+@contextlib.contextmanager
+def _consumer(group_id: str = "riverhouse-probe") -> Iterator[Consumer]:
+    """A consumer that joins no group and commits nothing. LakeError where Kafka does not answer."""
+    consumer = Consumer(
+        {"bootstrap.servers": addresses.bootstrap(), "group.id": group_id, "enable.auto.commit": False, "log_level": 0}
+    )
+    try:
+        yield consumer
+    except KafkaException as e:
+        raise LakeError("Kafka does not answer", str(e.args[0]), "is it up? see `riverhouse status`") from e
+    finally:
+        consumer.close()

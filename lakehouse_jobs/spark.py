@@ -1,0 +1,62 @@
+"""The one Spark application: its session, on the Java and with the jars that the local stack keeps."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+from pyspark.sql import SparkSession
+
+from riverhouse import addresses
+from riverhouse.local import parts
+from riverhouse.settings import load
+
+CATALOG = f"spark.sql.catalog.{addresses.CATALOG}"
+
+
+def session(name: str, heap_mb: int | None = None) -> SparkSession:
+    """The session of this process. Its JVM is a child of this process and ends with it."""
+    os.environ["JAVA_HOME"] = os.environ.get("RIVERHOUSE_SPARK_JAVA") or str(parts.spark_java_home())
+    os.environ.setdefault("SPARK_LOCAL_IP", addresses.HOST)
+    scratch = addresses.home() / "data" / "spark"
+    scratch.mkdir(parents=True, exist_ok=True)
+    builder: SparkSession.Builder = SparkSession.builder.master("local[8]").appName(
+        name
+    )  # many partitions wait for Kafka at once
+    for key, value in _settings(heap_mb or load().lake.spark_heap_mb, scratch).items():
+        builder = builder.config(key, value)
+    spark = builder.getOrCreate()
+    # Not a setting of the session's start: that would stand in the process list.
+    spark.conf.set(f"{CATALOG}.jdbc.password", addresses.secret("postgres"))
+    spark.sparkContext.setLogLevel("ERROR")
+    return spark
+
+
+def _settings(heap_mb: int, scratch: pathlib.Path) -> dict[str, str]:
+    return {
+        "spark.driver.memory": f"{heap_mb}m",
+        "spark.jars": ",".join(str(p) for p in parts.spark_jars()),
+        "spark.driver.host": addresses.HOST,
+        "spark.driver.bindAddress": addresses.HOST,
+        # stopping is decided in one place (sink.py), not by Java's own reaction to a signal
+        "spark.driver.extraJavaOptions": f"-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xss4m -Dfile.encoding=UTF-8 -Djava.io.tmpdir={scratch}",
+        "spark.local.dir": str(scratch),
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.scheduler.mode": "FAIR",  # the sink does not queue behind a refresh of gold
+        "spark.sql.shuffle.partitions": "1",
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.mapKeyDedupPolicy": "LAST_WIN",  # a record may repeat a header
+        "spark.sql.streaming.minBatchesToRetain": "20",
+        "spark.sql.streaming.metricsEnabled": "false",
+        "spark.sql.warehouse.dir": str(scratch / "warehouse"),
+        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+        CATALOG: "org.apache.iceberg.spark.SparkCatalog",
+        f"{CATALOG}.type": "jdbc",
+        f"{CATALOG}.uri": f"jdbc:postgresql://{addresses.HOST}:{addresses.ports().postgres}/lake",
+        f"{CATALOG}.jdbc.user": "riverhouse",
+        f"{CATALOG}.jdbc.schema-version": "V1",
+        f"{CATALOG}.warehouse": addresses.warehouse(),
+        f"{CATALOG}.cache-enabled": "false",  # PyIceberg commits behind Spark's back
+    }

@@ -1,0 +1,187 @@
+"""Every table of the lake, derived from the contracts, and `create_all`, which makes the catalogue agree with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table
+from pyiceberg.transforms import DayTransform, HourTransform, Transform
+from pyiceberg.types import (
+    BinaryType,
+    BooleanType,
+    DoubleType,
+    ListType,
+    LongType,
+    MapType,
+    StringType,
+    StructType,
+    TimestamptzType,
+)
+
+from lakehouse_jobs import lake
+from lakehouse_jobs.gold_table import GoldTable
+from lakehouse_jobs.problem import LakeError
+from lakehouse_jobs.schema import column, from_struct, numbered
+from lakehouse_jobs.tweets import GOLD_TABLES as TWEETS
+from topics.catalogue import STREAMS
+from topics.contract import Duplicate, Rejected, Stream
+
+HOUR: Transform[Any, Any] = HourTransform()
+DAY: Transform[Any, Any] = DayTransform()
+GOLD_TABLES: tuple[GoldTable, ...] = (*TWEETS,)
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """A table: `namespace.name`, its columns, the column and transform it is partitioned by, and its order within a file."""
+
+    name: str
+    schema: Schema
+    partition: tuple[str, Transform[Any, Any]]
+    order: tuple[str, ...]  # compaction sorts by these, so that file statistics prune
+    append_only: bool = True  # fed by the sink; the others are overwritten a partition at a time
+
+    @property
+    def partition_spec(self) -> PartitionSpec:
+        name, transform = self.partition
+        source = self.schema.find_field(name).field_id
+        return PartitionSpec(PartitionField(source, 1000, transform, f"{name}_{transform}"))
+
+
+TIME = TimestamptzType()
+KPI_LOG = TableSpec(
+    "gold.kpi_log",
+    numbered([
+        column("kpi", StringType(), required=True, doc="the KPI's topic"),
+        column("window_start_at", TIME, required=True),
+        column("window_end_at", TIME, required=True),
+        column("dimensions", MapType(1001, StringType(), 1002, StringType()), required=True),
+        column("measures", MapType(1003, StringType(), 1004, DoubleType()), required=True),
+        column("as_of", MapType(1005, StringType(), 1006, LongType()), required=True, doc="raw partition: last offset included"),
+        column("revision", LongType(), required=True),
+        column("final", BooleanType(), required=True),
+        column("published_at", TIME, required=True, doc="the record's Kafka timestamp"),
+        column("kpi_partition", LongType(), required=True),
+        column("kpi_offset", LongType(), required=True),
+    ]),
+    # by day, not by KPI: a commit then writes one or two files instead of one for each KPI, and old days come to rest
+    ("window_start_at", DAY),
+    ("kpi", "window_start_at"),
+)  # fmt: skip
+
+
+def bronze(stream: Stream) -> TableSpec:
+    """The raw topic's archive: bytes, headers and position, exactly as received."""
+    columns = [
+        column("partition", LongType(), required=True),
+        column("offset", LongType(), required=True),
+        column("key", BinaryType()),
+        column("value", BinaryType()),
+        column("headers", MapType(1001, StringType(), 1002, BinaryType(), value_required=False)),
+        column("appended_at", TIME, required=True, doc="when the broker took it"),
+        column("ingested_at", TIME, required=True, doc="when the sink took it"),
+    ]
+    return TableSpec(f"bronze.{stream.table}", numbered(columns), ("appended_at", HOUR), ("partition", "offset"))
+
+
+def silver(stream: Stream) -> TableSpec:
+    """The clean events of a stream."""
+    return TableSpec(f"silver.{stream.table}", from_struct(stream.clean_event), ("event_at", DAY), ("event_at",))
+
+
+STREAM = column("stream", StringType(), required=True)
+QUARANTINE = TableSpec(
+    "silver.quarantine", from_struct(Rejected, before=[STREAM]), ("ingested_at", DAY), ("ingested_at",)
+)
+DUPLICATES = TableSpec(
+    "silver.duplicates", from_struct(Duplicate, before=[STREAM]), ("ingested_at", DAY), ("ingested_at",)
+)
+
+
+def gold(table: GoldTable) -> TableSpec:
+    return TableSpec(
+        f"gold.{table.name}", table.schema, ("window_start_at", DAY if table.by_day else HOUR), ("window_start_at",),
+        append_only=False,
+    )  # fmt: skip
+
+
+def all_tables() -> Iterator[TableSpec]:
+    """Every table, in the order in which data reaches them."""
+    yield from (bronze(s) for s in STREAMS)
+    yield from (silver(s) for s in STREAMS)
+    yield from (QUARANTINE, DUPLICATES, KPI_LOG)
+    yield from (gold(t) for t in GOLD_TABLES)
+
+
+def create_all(catalog: Catalog) -> list[str]:
+    """Make the catalogue hold every table with at least its contract's columns; what was done, a line each.
+
+    LakeError where a table's columns and its contract cannot be brought together.
+    """
+    for namespace in lake.NAMESPACES:
+        catalog.create_namespace_if_not_exists(namespace)
+    return [line for spec in all_tables() for line in create(catalog, spec)]
+
+
+def create(catalog: Catalog, spec: TableSpec) -> list[str]:
+    """Create the table, or add the columns its contract has gained."""
+    if not catalog.table_exists(spec.name):
+        catalog.create_table(spec.name, spec.schema, partition_spec=spec.partition_spec, properties=lake.PROPERTIES)
+        return [f"created {spec.name}"]
+    table = catalog.load_table(spec.name)
+    added, loosened = _difference(table, spec)
+    if added or loosened:
+        with lake.lock(spec.name), table.update_schema() as update:
+            for name in added:
+                update.add_column(name, spec.schema.find_field(name).field_type)
+            for name in loosened:
+                update.make_column_optional(name)
+    return [f"{spec.name}: added column {n}" for n in added] + [f"{spec.name}: {n} may now be null" for n in loosened]
+
+
+def _difference(table: Table, spec: TableSpec) -> tuple[list[str], list[str]]:
+    """The columns to add and those to make nullable. LakeError where a type changed or a required column is gone."""
+    have = {f.name: f for f in table.schema().fields}
+    want = {f.name: f for f in spec.schema.fields}
+    problems = [
+        f"{n} is {have[n].field_type} in the table and {want[n].field_type} in the contract"
+        for n in have.keys() & want.keys()
+        if _shape(have[n].field_type) != _shape(want[n].field_type)
+    ]
+    problems += [
+        f"{n} is required by the table and gone from the contract"
+        for n in have.keys() - want.keys()
+        if have[n].required
+    ]
+    if problems:
+        raise LakeError(
+            f"{spec.name} does not fit its contract",
+            "; ".join(sorted(problems)),
+            "add a new field instead of changing one, or drop the table and let the sink fill it again from Kafka",
+        )
+    added = [n for n in want if n not in have]
+    return added, [n for n in want if n in have and have[n].required and not want[n].required]
+
+
+def _shape(kind: Any) -> str:
+    """A type without its field ids, which the catalogue assigns anew."""
+    if isinstance(kind, ListType):
+        return f"list<{_shape(kind.element_type)}>"
+    if isinstance(kind, MapType):
+        return f"map<{_shape(kind.key_type)}, {_shape(kind.value_type)}>"
+    if isinstance(kind, StructType):
+        return f"struct<{', '.join(f'{f.name}: {_shape(f.field_type)}' for f in kind.fields)}>"
+    return str(kind)
+
+
+def main(argv: list[str]) -> int:
+    """`create-tables`: what was done, a line each."""
+    _ = argv
+    for line in create_all(lake.catalog()) or ["all tables are as their contracts say"]:
+        print(line)
+    return 0

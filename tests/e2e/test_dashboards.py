@@ -1,0 +1,43 @@
+"""The three dashboards of the running stack, in a real browser: no failed chart, no empty chart, no foreign request."""
+
+from __future__ import annotations
+
+import pathlib
+
+import httpx
+import pytest
+
+from riverhouse import addresses
+from tests.e2e.dashboards import check_dashboard
+
+USERS = {"admin": "superset_admin", "business": "superset_business"}  # user: the secret that is its password
+BOARDS = {"tweet-analytics-overview": 10, "user-engagement-analysis": 12, "real-time-trends": 9}  # slug: charts
+
+
+@pytest.fixture(scope="module")
+def superset() -> str:
+    """The address of the running Superset: without it these tests fail, they do not skip."""
+    url = addresses.superset_url()
+    httpx.get(f"{url}/health", timeout=10).raise_for_status()
+    return url
+
+
+@pytest.mark.parametrize("user", USERS)
+@pytest.mark.parametrize("slug", BOARDS)
+def test_every_chart_shows_data(superset: str, slug: str, user: str, tmp_path: pathlib.Path) -> None:
+    charts = check_dashboard(superset, user, addresses.secret(USERS[user]), slug, tmp_path / f"{slug}-{user}.png")
+    assert not [c for c in charts if not c.good], f"screenshot: {tmp_path}"
+    assert len(charts) == BOARDS[slug]
+
+
+def test_business_may_look_and_nothing_else(superset: str) -> None:
+    with httpx.Client(base_url=superset, timeout=30) as client:
+        body = {"username": "business", "password": addresses.secret("superset_business"), "provider": "db"}
+        token = client.post("/api/v1/security/login", json=body).raise_for_status().json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        client.headers["X-CSRFToken"] = client.get("/api/v1/security/csrf_token/").raise_for_status().json()["result"]
+        boards = client.get("/api/v1/dashboard/").raise_for_status().json()["result"]
+        assert {b["slug"] for b in boards} == set(BOARDS)
+        assert client.get("/api/v1/database/").status_code == 403
+        assert client.post("/api/v1/sqllab/execute/", json={"database_id": 1, "sql": "select 1"}).status_code == 403
+        assert client.delete(f"/api/v1/dashboard/{boards[0]['id']}").status_code in (403, 404)

@@ -1,0 +1,118 @@
+"""What a user does after `make up`: ask, replay a file, check the books, stop and go on."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pathlib
+
+from riverhouse.settings import ROOT
+from tests.e2e.conftest import Riverhouse
+from tests.integration.kafka import end_offsets, wait_for
+
+POSTS = """post_no;author;author_name;fans;blue;posted;message;tags;lang;favs;shares
+1;ana;Ana A.;10;Y;01.03.2026 08:00;"Tea; and ""more"" tea";#tea #Morning;de;3;1
+2;bo;Bo B.;20;N;01.03.2026 08:05;"two
+lines";;de;0;0
+1;ana;Ana A.;10;Y;01.03.2026 08:00;"Tea; and ""more"" tea";#tea #Morning;de;3;1
+3;cy;Cy C.;many;N;01.03.2026 08:06;fans are no number;;de;1;0
+4;di;Di D.;5;N;31.02.2026 08:07;no such day;;de;1;0
+5;ed;Ed E.;5;N;01.03.2026 08:08;   ;;de;1;0
+"""
+
+
+def rows(cli: Riverhouse, query: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(cli("sql", "--csv", query))))[1:]
+
+
+def test_figures_agree_across_tables(cli: Riverhouse) -> None:
+    """Gold is refreshed a moment after silver: compared over windows that are over."""
+    query = (
+        "with s as (select date_trunc('minute', event_at) m, count(*) n from silver.tweets group by 1), "
+        "g as (select window_start_at m, sum(tweets) n from gold.tweet_volume_by_region group by 1) "
+        "select count(*), count_if(s.n <> g.n) from s join g on s.m = g.m "
+        "where s.m < (select max(window_start_at) - interval '2' minute from gold.tweet_volume_by_region)"
+    )
+
+    def agree() -> bool:
+        ((minutes, different),) = rows(cli, query)
+        return int(minutes) > 100 and int(different) == 0
+
+    wait_for("gold has what silver has", agree)
+
+
+def test_live_equals_gold(cli: Riverhouse) -> None:
+    query = (
+        "select count(*), count_if(l.tweets <> g.tweets or l.engagement <> g.engagement or l.users <> g.users) "
+        "from gold.live_tweet_volume_by_region l join gold.tweet_volume_by_region g "
+        "on l.window_start_at = g.window_start_at and l.region = g.region where l.final"
+    )
+
+    def agree() -> bool:
+        ((cells, different),) = rows(cli, query)
+        return int(cells) > 100 and int(different) == 0
+
+    wait_for("the live cells of closed windows equal gold", agree)
+
+
+def test_a_foreign_file_is_replayed_and_every_row_is_accounted_for(cli: Riverhouse, tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "posts.csv"
+    file.write_text(POSTS)
+    cli("replay", "tweets", str(file), "--mapping", str(ROOT / "producers" / "mappings" / "forum_posts.toml"))
+    ledger = cli("ledger", "tweets")
+    assert "OK" in ledger
+    refused = rows(
+        cli,
+        "select reason, headers['source_line'] from silver.quarantine where headers['source_file'] like '%posts.csv' "
+        "order by 2",
+    )
+    assert [r[0] for r in refused] == ["unmappable_row", "unmappable_row", "empty_text"]
+    kept = rows(
+        cli, "select text, user_id, likes, region from silver.tweets where user_id like 'forum-%' order by user_id"
+    )
+    assert kept == [['Tea; and "more" tea', "forum-ana", "3", "DEU"], ["two\nlines", "forum-bo", "0", "DEU"]]
+    repeats = rows(cli, "select count(*) from silver.duplicates d join silver.tweets t on d.event_id = t.event_id "
+                        "where t.user_id = 'forum-ana'")  # fmt: skip
+    assert repeats == [["1"]]
+
+
+def test_a_file_that_cannot_be_read_sends_nothing(cli: Riverhouse, tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "posts.csv"
+    file.write_text(POSTS.replace("author;", "writer;"))
+    mapping = str(ROOT / "producers" / "mappings" / "forum_posts.toml")
+    try:
+        cli("replay", "tweets", str(file), "--mapping", mapping)
+    except AssertionError as refused:
+        assert "author" in str(refused)  # noqa: PT017
+    else:
+        raise AssertionError("a mapping of an unknown column was accepted")
+
+
+def test_the_live_catalogue_reads_the_topics(cli: Riverhouse) -> None:
+    schemas = {r[0] for r in rows(cli, "show schemas from live")}
+    assert schemas - {"information_schema"}
+
+
+def test_kpi_tail_follows_a_topic(cli: Riverhouse) -> None:
+    printed = cli("kpi", "tail", "tweets.kpi.mood_by_minute", "--limit", "3")
+    assert "mean_sentiment" in printed
+
+
+def test_status_shows_services_topics_and_freshness(cli: Riverhouse) -> None:
+    printed = cli("status")
+    for name in ("kafka", "trino", "superset", "sink", "worker-tweets-0", "tweets.raw"):
+        assert name in printed
+
+
+def test_down_and_up_continue(cli: Riverhouse) -> None:
+    cli("down")
+    cli("up", "--lifeline", str(os.getpid()), within_s=580)
+    before = end_offsets("tweets.raw")
+    wait_for("production goes on", lambda: sum(end_offsets("tweets.raw")) > sum(before) + 500)
+    assert "OK" in cli("ledger", "tweets")
+    assert (
+        json.loads(cli("sql", "--json", "select count(*) n from silver.tweets where user_id = 'forum-ana'"))[0]["n"]
+        == 1
+    )

@@ -1,0 +1,207 @@
+"""The lake on real servers: rows arrive once, whatever happens; gold is what SQL says; maintenance changes nothing but files.
+
+The tests share one lake and follow one another, as days do.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from lakehouse_jobs import fences, lake, ledger, maintenance, tables, trino_client, views, writer_lock
+from lakehouse_jobs.compaction import FILES_MIN
+from lakehouse_jobs.problem import LakeError
+from riverhouse import addresses
+from riverhouse.local.testing import start_stack
+from tests.integration.kafka import wait_for
+from tests.integration.lakehouse_jobs import lakehouse
+from tests.integration.lakehouse_jobs.lakehouse import PARTITIONS, START, SinkProcess, World
+from topics.tweets import VOLUME_BY_REGION
+
+SETTINGS = {
+    "RIVERHOUSE_LAKE__TRIGGER_S": "1",
+    "RIVERHOUSE_LAKE__GOLD_INTERVAL_S": "1",
+    "RIVERHOUSE_LAKE__MAINTENANCE_INTERVAL_S": "3600",  # the tests ask for it
+    "RIVERHOUSE_LAKE__SNAPSHOTS_KEPT_S": "1",
+    "RIVERHOUSE_LAKE__SPARK_HEAP_MB": "640",
+}
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+VOLUME = "select region, date_trunc('minute', event_at), count(*), sum(engagement)::bigint, count(distinct user_id) from tweets group by 1, 2"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with start_stack(tmp_path_factory.mktemp("lake"), only=("kafka", "postgres", "trino"), settings_env=SETTINGS):
+        lake.catalog.cache_clear()
+        lakehouse.create_topics()
+        tables.create_all(lake.catalog())
+        views.create_all()
+        yield World()
+    lake.catalog.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def sink(world: World) -> Iterator[SinkProcess]:
+    process = SinkProcess(addresses.home() / "sink.log")
+    with lakehouse.running(process):
+        yield process
+
+
+def everything(world: World) -> list[tuple[int, int]]:
+    return [(p, o) for p in range(PARTITIONS) for o in range(world.next[p])]
+
+
+def caused() -> list[tuple[int, int]]:
+    return sorted(p for t in ("tweets", "duplicates", "quarantine") for p in lakehouse.positions(f"silver.{t}"))
+
+
+def test_every_record_arrives_once(world: World, sink: SinkProcess) -> None:
+    world.send(700)
+    sink.wait_for(world)
+    assert lakehouse.positions("bronze.tweets") == everything(world)
+    assert caused() == everything(world)
+    assert len(lakehouse.positions("silver.tweets")) == world.clean
+
+
+def test_a_second_sink_is_refused(sink: SinkProcess) -> None:
+    with pytest.raises(LakeError, match="writer already"), writer_lock.only_writer(wait_s=0.1):
+        pass
+
+
+def test_a_lost_checkpoint_repeats_nothing(world: World, sink: SinkProcess) -> None:
+    assert sink.stop() == 0
+    shutil.rmtree(addresses.home() / "data" / "checkpoints" / "sink")
+    world.send(50)
+    sink.start()
+    sink.wait_for(world)
+    assert lakehouse.positions("bronze.tweets") == everything(world)
+    assert caused() == everything(world)
+
+
+def test_a_kill_repeats_nothing(world: World, sink: SinkProcess) -> None:
+    world.send(200)
+    assert sink.stop(signal.SIGKILL) == -signal.SIGKILL
+    sink.start()
+    world.send(200)
+    sink.wait_for(world)
+    assert lakehouse.positions("bronze.tweets") == everything(world)
+    assert caused() == everything(world)
+
+
+def test_the_ledger_balances_and_notices(world: World, sink: SinkProcess, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ledger.main(["tweets"]) == 1  # nothing committed yet
+    world.commit_as_the_workers_would()
+    assert ledger.main(["tweets"]) == 0, capsys.readouterr().out
+    world.producer.produce("tweets.raw", b"without a fate", partition=0)
+    world.next[0] += 1
+    world.producer.flush(30)
+    world.commit_as_the_workers_would()
+    assert ledger.main(["tweets"]) == 1
+    assert "BROKEN" in capsys.readouterr().out
+    world.next[0] -= 1
+    lost = {"raw_partition": 0, "raw_offset": world.next[0], "ingested_at": START, "event_id": "e", "first_offset": 0}
+    world.producer.produce("tweets.duplicates", json.dumps(lost, default=lambda t: t.isoformat()).encode(), partition=0)
+    world.next[0] += 1
+    world.producer.flush(30)
+    assert ledger.main(["tweets"]) == 0, capsys.readouterr().out
+
+
+def gold_is_up_to_date() -> None:
+    def reached() -> bool:
+        now = lakehouse.fence("silver.tweets")
+        return all(lakehouse.fence(f"gold.{t.name}", fences.AS_OF) == now for t in tables.GOLD_TABLES)
+
+    wait_for("gold has caught up with silver", reached, within_s=180)
+
+
+def test_gold_is_what_sql_says(world: World, sink: SinkProcess) -> None:
+    gold_is_up_to_date()
+    assert lakehouse.gold(
+        "tweet_volume_by_region", "region", "window_start_at", "tweets", "engagement", "users"
+    ) == lakehouse.computed(VOLUME)
+    assert lakehouse.gold(
+        "tweet_metrics_by_language", "language", "window_start_at", "tweets", "mean_sentiment"
+    ) == lakehouse.computed(
+        "select language, date_trunc('minute', event_at), count(*), sum(round_even(sentiment_score * 10000, 0)::bigint)::double / (count(*) * 10000)"
+        " from tweets group by 1, 2"
+    )
+    assert lakehouse.gold(
+        "popular_hashtags_by_hour", "hashtag", "window_start_at", "tweets", "engagement"
+    ) == lakehouse.computed(
+        "select unnest(list_distinct(hashtags)) as h, date_trunc('hour', event_at), count(*), sum(engagement)::bigint from tweets group by 1, 2"
+    )
+    assert lakehouse.gold(
+        "active_users_by_day", "window_start_at", "users", "tweets", "engagement"
+    ) == lakehouse.computed(
+        "select date_trunc('day', event_at), count(distinct user_id), count(*), sum(engagement)::bigint from tweets group by 1"
+    )
+
+
+def test_a_late_row_revises_gold_and_only_its_window(world: World, sink: SinkProcess) -> None:
+    before = lakehouse.gold("tweet_volume_by_region", "region", "window_start_at", "tweets")
+    late = START - dt.timedelta(hours=30)
+    world.send(1, at=late, spread_s=10)
+    world.send(1, at=START, spread_s=10)
+    sink.wait_for(world)
+    gold_is_up_to_date()
+    assert lakehouse.gold(
+        "tweet_volume_by_region", "region", "window_start_at", "tweets", "engagement", "users"
+    ) == lakehouse.computed(VOLUME)
+    changed = {
+        row[1]
+        for row in set(lakehouse.gold("tweet_volume_by_region", "region", "window_start_at", "tweets")) ^ set(before)
+    }
+    assert changed == {late, START}
+
+
+def test_the_newest_revision_is_shown(world: World, sink: SinkProcess) -> None:
+    shown = (
+        f"select region, tweets, engagement, users, revision, final from live_{VOLUME_BY_REGION.name} order by region"
+    )
+    world.send_kpi("DEU", tweets=1, revision=1)
+    for revision in range(1, 6):  # each in a commit of its own
+        world.send_kpi("USA", tweets=10 * revision, revision=revision)
+        expected = [["DEU", 1, 2, 1, 1, False], ["USA", 10 * revision, 20 * revision, 1, revision, False]]
+        wait_for(f"revision {revision} is shown", lambda expected=expected: trino_client.query(shown) == expected)
+    live = trino_client.query("select max(_partition_offset) >= 0, max(event_at) from live.tweets.clean")
+    assert live[0][0] is True
+
+
+def test_maintenance_changes_files_and_no_row(world: World, sink: SinkProcess) -> None:
+    names = [s.name for s in tables.all_tables() if s.append_only and s.name != tables.KPI_LOG.name]
+    before = {n: (lakehouse.positions(n), lakehouse.fence(n)) for n in names}
+    assert maintenance.main([]) == 0
+    assert maintenance.main([]) == 0  # now the snapshots before the compaction are old enough
+    for name in names:
+        table = lake.catalog().load_table(name)
+        assert (lakehouse.positions(name), lakehouse.fence(name)) == before[name]
+        assert len(table.snapshots()) <= 3, name
+        days = {f.file.partition for f in table.scan().plan_files()}
+        assert len(list(table.scan().plan_files())) <= FILES_MIN * len(days), name
+    revisions = lakehouse.rows("gold.kpi_log", "kpi", "revision").to_pylist()
+    assert sorted(r["revision"] for r in revisions) == [1, 5]
+    wanted = {
+        f.file.file_path.removeprefix("file://") for f in lake.catalog().load_table("silver.tweets").scan().plan_files()
+    }
+    on_disk = {
+        str(p) for p in (addresses.home() / "data" / "warehouse" / "silver" / "tweets" / "data").rglob("*.parquet")
+    }
+    assert on_disk == wanted, "expiry deletes the files that were replaced"
+
+
+def test_the_fence_is_found_behind_another_tool_s_commit(world: World, sink: SinkProcess) -> None:
+    assert sink.stop() == 0
+    fence = lakehouse.fence("silver.tweets")
+    table = lake.catalog().load_table("silver.tweets")
+    table.append(table.scan().to_arrow().slice(0, 0))  # a snapshot without a fence
+    assert lakehouse.fence("silver.tweets") == fence
+    shutil.rmtree(addresses.home() / "data" / "checkpoints" / "sink")
+    world.send(20)
+    sink.start()
+    sink.wait_for(world)
+    assert caused() == everything(world)

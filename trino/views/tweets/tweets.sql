@@ -1,0 +1,25 @@
+-- Every accepted tweet, newest facts of its author at that time; handles and names are masked.
+select
+    event_id as tweet_id,
+    event_at,
+    ingested_at,
+    late_by_seconds,
+    text,
+    text_length,
+    hashtags,
+    language,
+    region,
+    user_id,
+    concat(substr(username, 1, 2), '***') as username,
+    followers_count,
+    verified,
+    sentiment_score,
+    sentiment_category,
+    likes,
+    retweets,
+    replies,
+    engagement,
+    engagement_score,
+    user_first_seen_at,
+    user_tweets_today
+from lake.silver.tweets
