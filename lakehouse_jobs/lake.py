@@ -8,6 +8,10 @@ import threading
 from typing import Final
 
 from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.partitioning import PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table.snapshots import MetadataLogEntry, Snapshot, SnapshotLogEntry
+from pyiceberg.table.sorting import SortOrder
 
 from riverhouse import addresses
 
@@ -25,6 +29,19 @@ PROPERTIES: Final = {
     "commit.manifest-merge.enabled": "true",
     "commit.manifest.min-count-to-merge": "50",
 }
+
+
+def _share_frozen_parts() -> None:
+    """Let copies of a table's metadata share its frozen parts.
+
+    PyIceberg copies the whole metadata, every snapshot of it, several times for each commit: 71 of 100 samples of an append
+    at 250 snapshots were in `deepcopy`. These types are frozen, so a copy of one may be the thing itself.
+    """
+    for frozen in (Snapshot, SnapshotLogEntry, MetadataLogEntry, Schema, PartitionSpec, SortOrder):
+        frozen.__deepcopy__ = lambda self, memo=None: self  # type: ignore[method-assign] # noqa: ARG005
+
+
+_share_frozen_parts()
 _locks: dict[str, threading.RLock] = collections.defaultdict(threading.RLock)
 _locks_lock = threading.Lock()
 

@@ -31,6 +31,11 @@ def table_name(topic: Topic) -> tuple[str, str]:
     return schema.replace(".", "_"), table
 
 
+def table_names() -> list[str]:
+    """The tables of the catalogue; the connector shows only those that it is told of."""
+    return [".".join(table_name(t)) for s in STREAMS for t in topics(s)]
+
+
 def description(topic: Topic) -> dict[str, Any]:
     """What Trino's Kafka connector wants to know of a topic."""
     schema, table = table_name(topic)

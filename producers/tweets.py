@@ -24,6 +24,7 @@ Event = tuple[bytes, bytes]  # key, value
 
 USERS = 20_000
 ENGLISH_SHARE = 0.08  # of the tweets of people whose language is another
+TAGLESS = 0.55  # how steeply the themes differ in how often they are tagged, by their place in THEMES
 NO_SENTIMENT, NO_LANGUAGE, NO_REGION = 0.02, 0.01, 0.01  # fractions of events without the field
 EVERYDAY = 220.0  # weight of talk about no trend; about one tweet in six takes part in one
 MOOD_MEAN = np.array([-0.52, 0.02, 0.58])
@@ -118,13 +119,12 @@ class World:
     def _tags(self, rng: np.random.Generator, who: Ints, sentence: Ints) -> tuple[list[bytes], list[bytes]]:
         """Up to two everyday hashtags of the sentence's theme; some people write theirs in lower case."""
         n, none = len(who), len(self._tag_text) - 1
-        u = rng.random((2, n))
-        rank = (trends.TAGS_A_THEME ** rng.random((2, n)) - 1).astype(
-            np.int64
-        ) % trends.TAGS_A_THEME  # Zipf: log-uniform
-        tag = self.phrases.theme[sentence] * trends.TAGS_A_THEME + rank
-        one = np.where(u[0] < 0.46, tag[0], none)
-        two = np.where((u[0] < 0.16) & (tag[1] != tag[0]), tag[1], none)
+        theme = self.phrases.theme[sentence]
+        u = rng.random((2, n)) * (1.0 + theme) ** TAGLESS  # some themes are tagged far more often than others
+        zipf = trends.TAGS_A_THEME ** rng.random((2, n)) - 1  # log-uniform
+        tag = theme * trends.TAGS_A_THEME + zipf.astype(np.int64) % trends.TAGS_A_THEME
+        one = np.where(u[0] < 0.8, tag[0], none)
+        two = np.where((u[0] < 0.25) & (tag[1] != tag[0]), tag[1], none)
         lower = np.where(who % 4 == 0, len(trends.TAGS), 0)
         one, two = (np.where(t == none, none, t + lower) for t in (one, two))
         return (

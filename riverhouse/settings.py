@@ -69,7 +69,7 @@ class Lake(BaseModel):
     maintenance_interval_s: float = Field(
         180.0, gt=0, description="how often small files are compacted, snapshots expired"
     )
-    snapshots_kept_s: float = Field(default=600.0, gt=0, description="snapshots older than this are expired")
+    snapshots_kept_s: float = Field(default=300.0, gt=0, description="snapshots older than this are expired")
     spark_heap_mb: int = Field(default=1024, ge=512)
 
 

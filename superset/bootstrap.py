@@ -2,8 +2,8 @@
 
 Idempotent: it runs at every start, and brings passwords and dashboards to what the environment and `assets/` say.
 Reads, besides what `superset_config.py` reads: SUPERSET_TRINO_URL, SUPERSET_ADMIN_USER, SUPERSET_ADMIN_PASSWORD,
-SUPERSET_BUSINESS_PASSWORD. Run it with the Python of Superset's environment, when Trino answers: Superset asks it for its
-catalogues when a database is imported. The tables and views need not be there yet.
+SUPERSET_BUSINESS_PASSWORD. Run it with the Python of Superset's environment. Superset asks Trino for its catalogues when a
+database is imported, so this waits for Trino; the tables and views need not be there yet.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import expand  # noqa: E402
 import roles  # noqa: E402
 from flask import g  # noqa: E402
 from flask_migrate import upgrade  # noqa: E402
+from sqlalchemy import create_engine, text  # noqa: E402
 from superset.app import create_app  # noqa: E402
 
 NEEDED = ("SUPERSET_SECRET_KEY", "SUPERSET_DATABASE_URL", "RIVERHOUSE_HOME", "SUPERSET_TRINO_URL", "SUPERSET_ADMIN_USER",
@@ -49,10 +50,27 @@ def bootstrap() -> None:
     with step("logins"):
         g.user = roles.admin(security_manager, os.environ["SUPERSET_ADMIN_USER"], os.environ["SUPERSET_ADMIN_PASSWORD"])
         business = roles.business(security_manager, os.environ["SUPERSET_BUSINESS_PASSWORD"])
+    with step("trino answers"):
+        wait_for_trino(os.environ["SUPERSET_TRINO_URL"])
     with step("dashboards"):
         assets = expand.expand(HERE / "assets", os.environ["SUPERSET_TRINO_URL"])
         import_assets(db.session, assets)
         roles.publish(db.session, business, expand.identities(assets, "dashboards"))
+
+
+def wait_for_trino(url: str, within_s: float = 400) -> None:
+    """Return once Trino lists its catalogues; its error when it does not in time."""
+    end = time.monotonic() + within_s
+    while True:
+        try:
+            with create_engine(url).connect() as connection:
+                connection.execute(text("show catalogs"))
+        except Exception:  # whatever the driver raises means: not yet
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.5)
+        else:
+            return
 
 
 def import_assets(session: Any, assets: dict[str, str]) -> None:

@@ -6,11 +6,11 @@ import csv
 import json
 import sys
 
+import trino
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, TopicPartition
 from rich.console import Console
 from rich.table import Table
 
-import trino
 from riverhouse import addresses
 from riverhouse.local import trino_server
 from riverhouse.local.problem import Problem

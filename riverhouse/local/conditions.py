@@ -106,6 +106,7 @@ def summary() -> str:
     host, port = addresses.trino()
     return f"""
   Superset   {addresses.superset_url()}   user {superset_app.ADMIN}   password {addresses.secret("superset_admin")}
+             (to look only)           user business   password {addresses.secret("superset_business")}
   Trino      http://{host}:{port}   any user, no password
   Kafka      {addresses.bootstrap()}
   Registry   {addresses.registry_url()}

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psutil
+import trino
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-import trino
 from riverhouse import addresses
 from riverhouse.clock import monotonic, now, sleep
 from riverhouse.local import applications, trino_server

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import pathlib
 import string
 from typing import Any
 
 import httpx
+import trino
 from pyiceberg.catalog import load_catalog
 
-import trino
+from lakehouse_jobs import trino_catalog
 from riverhouse import addresses
 from riverhouse.local import parts
 from riverhouse.local.service import Service
@@ -44,6 +43,7 @@ def placeholders() -> dict[str, str]:
         "postgres_password": addresses.secret("postgres"),
         "warehouse": addresses.warehouse(),
         "descriptions": str(etc() / "kafka"),
+        "live_tables": ",".join(trino_catalog.table_names()),
     }
 
 
@@ -57,8 +57,7 @@ def prepare() -> None:
         target.write_text(string.Template(template.read_text()).substitute(placeholders()))
     data().mkdir(parents=True, exist_ok=True)
     (etc() / "kafka").mkdir(parents=True, exist_ok=True)
-    if importlib.util.find_spec("lakehouse_jobs") and importlib.util.find_spec("lakehouse_jobs.trino_catalog"):
-        importlib.import_module("lakehouse_jobs.trino_catalog").write_descriptions(etc() / "kafka")
+    trino_catalog.write_descriptions(etc() / "kafka")
 
 
 def command() -> list[str]:

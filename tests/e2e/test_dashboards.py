@@ -7,19 +7,26 @@ import pathlib
 import httpx
 import pytest
 
+from lakehouse_jobs.tables import GOLD_TABLES
 from riverhouse import addresses
+from riverhouse.clock import monotonic, sleep
+from riverhouse.local import trino_server
 from tests.e2e.dashboards import check_dashboard
 
 USERS = {"admin": "superset_admin", "business": "superset_business"}  # user: the secret that is its password
 BOARDS = {"tweet-analytics-overview": 10, "user-engagement-analysis": 12, "real-time-trends": 9}  # slug: charts
+WITHIN_S = 180
 
 
 @pytest.fixture(scope="module")
-def superset() -> str:
-    """The address of the running Superset: without it these tests fail, they do not skip."""
-    url = addresses.superset_url()
-    httpx.get(f"{url}/health", timeout=10).raise_for_status()
-    return url
+def superset(stack: pathlib.Path) -> str:
+    """The address of the running Superset, once every gold table that it reads has rows."""
+    assert stack.exists()
+    begin = monotonic()
+    while empty := [t.name for t in GOLD_TABLES if not trino_server.query(f"select 1 from lake.gold.{t.name} limit 1")]:
+        assert monotonic() - begin < WITHIN_S, f"still without rows: {empty}"
+        sleep(1)
+    return addresses.superset_url()
 
 
 @pytest.mark.parametrize("user", USERS)

@@ -7,15 +7,15 @@ import pathlib
 
 from lakehouse_jobs import trino_catalog, views
 from riverhouse.settings import ROOT
-from topics.catalogue import KPIS, STREAMS
+from topics.catalogue import KPIS
 from topics.tweets import TWEETS, VOLUME_BY_REGION
 
 
 def test_the_catalogue_lists_every_live_table() -> None:
-    text = (ROOT / "trino" / "etc" / "catalog" / "live.properties").read_text().replace("\\\n", "")
-    line = next(line for line in text.splitlines() if line.startswith("kafka.table-names="))
-    listed = {name.strip() for name in line.split("=", 1)[1].split(",")}
-    assert listed == {".".join(trino_catalog.table_name(t)) for s in STREAMS for t in trino_catalog.topics(s)}
+    assert "${live_tables}" in (ROOT / "trino" / "etc" / "catalog" / "live.properties").read_text()
+    listed = trino_catalog.table_names()
+    assert {"tweets.clean", *(f"tweets_kpi.{k.name}" for k in KPIS)} <= set(listed)
+    assert len(listed) == len(set(listed))
 
 
 def test_descriptions_follow_the_contract(tmp_path: pathlib.Path) -> None:
