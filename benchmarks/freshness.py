@@ -1,0 +1,60 @@
+"""How long a tweet takes to be visible in Trino: `python -m benchmarks.freshness [--seconds 60]`, beside a running stack.
+
+It asks for the newest event time in silver (and in the live KPI log) again and again. An event of time t counts as visible
+when the first answer whose newest event is not before t has come, the query's own time included. Every 20 ms of event
+time is one sample, so a slow answer weighs as much as the events that waited for it.
+"""
+
+from __future__ import annotations
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from riverhouse.clock import sleep, unix
+from riverhouse.local.trino_server import query
+
+QUERIES = {
+    "silver.tweets": "select to_unixtime(max(event_at)) from silver.tweets "
+    "where event_at > current_timestamp - interval '10' minute and event_at < current_timestamp",
+    "gold.kpi_log": "select to_unixtime(max(published_at)) from gold.kpi_log "
+    "where window_start_at > current_timestamp - interval '10' minute",
+}
+SAMPLE_S = 0.02
+
+
+def watch(sql: str, seconds: float) -> tuple[list[float], list[float]]:
+    """Ages of events when they were first seen, and how long the queries took; both sorted, seconds."""
+    ages: list[float] = []
+    took: list[float] = []
+    newest: float | None = None
+    end = unix() + seconds
+    while unix() < end:
+        began = unix()
+        ((seen,),) = query(sql)
+        now = unix()
+        took.append(now - began)
+        if seen is not None:
+            if newest is not None:
+                ages += [now - newest - i * SAMPLE_S for i in range(1, int((seen - newest) / SAMPLE_S) + 1)]
+            newest = max(seen, newest or seen)
+        sleep(max(0.0, 0.5 - (now - began)))
+    return sorted(ages), sorted(took)
+
+
+@click.command()
+@click.option("--seconds", default=60.0, show_default=True, help="for each table")
+def main(seconds: float) -> None:
+    """Print the distribution of the time from event to visible in Trino."""
+    table = Table("table", "samples", "p50 s", "p95 s", "max s", "query p50 s", title="event → visible in Trino")
+    for name, sql in QUERIES.items():
+        ages, took = watch(sql, seconds)
+        if not ages:
+            raise click.ClickException(f"Nothing new came to {name}. The stack must run: `make up`.")
+        figures = (ages[len(ages) // 2], ages[int(len(ages) * 0.95)], ages[-1], took[len(took) // 2])
+        table.add_row(name, f"{len(ages):,}", *(f"{f:.1f}" for f in figures))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
