@@ -1,5 +1,6 @@
-"""Faust, one record batch per partition instead of one event. The only file that touches Faust's internals.
+"""Faust, one record batch per partition instead of one event.
 
+This file, with `fetching.py` and `state_table.py` which belong to it, is the only one that touches Faust's internals.
 Faust gives the app, agents, assignment, tables, recovery, commits, web and command line. What it does for each record (two
 tasks, a Message, an Event, a future) costs fifty times our own work, so here a whole fetched batch travels as one Event:
 
@@ -20,22 +21,18 @@ import importlib.metadata
 import logging
 import os
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
-import aiokafka
 import faust
 from aiokafka.consumer import fetcher as ak
-from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
 from faust.events import Event
-from faust.stores.base import Store
-from faust.tables import Table
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
+from processors.fetching import Batch, Chunks, FetchThread
 from processors.publisher import Publisher
-from processors.records import Record
 from riverhouse.clock import monotonic, unix
 
 log = logging.getLogger(__name__)
@@ -43,126 +40,6 @@ KNOWN = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0"}
 QUEUED_BATCHES = (
     6  # of one partition: back-pressure is ours, since Faust sleeps a whole second when all queues are full
 )
-
-
-class Batch:
-    """Records of [base, next) of one partition. `first`: reading starts here. `committed`: what was acknowledged before."""
-
-    __slots__ = ("__weakref__", "base", "committed", "first", "next", "records", "tp")
-
-    def __init__(self, tp: TP, base: int, next_offset: int, records: list[Record]) -> None:
-        self.tp = tp
-        self.base = base
-        self.next = next_offset
-        self.records = records
-        self.first = False
-        self.committed = 0
-
-
-class _Chunks(ak.PartitionRecords):
-    """aiokafka's parsed fetch, as one list for each Kafka record batch. `next_fetch_offset` then tiles the log."""
-
-    next_fetch_offset: int
-
-    def _unpack_records(self) -> Iterator[list[Record]]:
-        records = self._records
-        while records.has_next():
-            batch = records.next_batch()
-            base = self.next_fetch_offset
-            if self._check_crcs and not batch.validate_crc():
-                raise CorruptRecordException(f"Invalid CRC - {self._tp}")
-            chunk: list[Record] = []
-            if not self._skip(batch):
-                chunk = [Record(r.offset, r.timestamp, r.key, r.value, r.headers) for r in batch]
-                if chunk and chunk[0].offset < base:
-                    chunk = [r for r in chunk if r.offset >= base]
-            self.next_fetch_offset = max(base, batch.next_offset)
-            yield chunk
-
-    def _skip(self, batch: Any) -> bool:
-        """Control batches and aborted transactions hold nothing for us."""
-        if self._isolation_level == ak.READ_COMMITTED and batch.producer_id is not None:
-            self._consume_aborted_up_to(batch.base_offset)
-            if batch.is_control_batch and self._contains_abort_marker(batch):
-                self._aborted_producers.discard(batch.producer_id)
-            if batch.is_transactional and batch.producer_id in self._aborted_producers:
-                return True
-        return bool(batch.is_control_batch)
-
-
-class _Thread(driver.AIOKafkaConsumerThread):
-    """The consumer's thread: fetches lingered by the broker, handed out a partition at a time."""
-
-    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
-        consumer = super()._create_worker_consumer(transport)
-        fetcher = self.app.batching
-        consumer._fetch_max_wait_ms = fetcher.linger_ms
-        consumer._fetch_min_bytes = fetcher.linger_bytes
-        return consumer
-
-    async def _fetch_records(
-        self, consumer: Any, active_partitions: set[TP], timeout: float | None = None, max_records: int | None = None
-    ) -> dict[TP, Batch]:
-        if not self.consumer.flow_active:
-            return {}
-        fetcher = consumer._fetcher
-        if consumer._closed or fetcher._closed:
-            raise ConsumerStoppedError
-        with fetcher._subscriptions.fetch_context():
-            out = self._take(fetcher, active_partitions)
-            if out or not timeout or fetcher._subscriptions.reassignment_in_progress:
-                return out
-            waiter = fetcher._create_fetch_waiter()
-            done, pending = await asyncio.wait([waiter], timeout=timeout)
-            for p in pending:
-                p.cancel()
-            if not done or fetcher._closed:
-                return {}
-            waiter.result()
-            return self._take(fetcher, active_partitions)
-
-    def _take(self, fetcher: Any, active: set[TP]) -> dict[TP, Batch]:
-        """Up to `batch_records` of each active partition from what has been fetched."""
-        out: dict[TP, Batch] = {}
-        if fetcher._subscriptions.reassignment_in_progress:
-            return out
-        for tp in list(fetcher._records):
-            if tp not in active:
-                if not fetcher._subscriptions.is_assigned(tp):
-                    del fetcher._records[tp]
-                continue
-            result = fetcher._records[tp]
-            if type(result) is not ak.FetchResult:  # a fetch error, raised once the good ones are out
-                if out:
-                    return out
-                del fetcher._records[tp]
-                fetcher._notify(fetcher._wait_consume_future)
-                result.check_raise()
-                continue
-            self._take_one(tp, result, out)
-            if result._partition_records is None:
-                fetcher._records.pop(tp, None)
-                fetcher._notify(fetcher._wait_consume_future)
-        return out
-
-    def _take_one(self, tp: Any, result: Any, out: dict[TP, Batch]) -> None:
-        parsed = result._partition_records
-        if parsed is None or not result.check_assignment(tp):
-            return
-        base, limit = parsed.next_fetch_offset, self.app.batching.batch_records
-        records: list[Record] = []
-        exhausted = True
-        for chunk in parsed:
-            records += chunk
-            if len(records) >= limit:
-                exhausted = False
-                break
-        result._update_position()
-        if exhausted:
-            result._partition_records = None
-        if parsed.next_fetch_offset > base:
-            own = TP(tp.topic, tp.partition)
-            out[own] = Batch(own, base, parsed.next_fetch_offset, records)
 
 
 class BatchConsumer(driver.Consumer):
@@ -176,8 +53,8 @@ class BatchConsumer(driver.Consumer):
         self.started_at: dict[TP, tuple[int, int]] = {}  # (first position, committed) of a partition just sought
         self.working = asyncio.Lock()  # held while a body runs, and while outputs are flushed for a commit
 
-    def _new_consumer_thread(self) -> _Thread:
-        return _Thread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> FetchThread:
+        return FetchThread(self, loop=self.loop, beacon=self.beacon)
 
     def on_buffer_full(self, tp: TP) -> None: ...
 
@@ -349,81 +226,6 @@ class BatchConsumer(driver.Consumer):
             recovery.signal_recovery_end.set()
 
 
-class StateStore(Store):
-    """One state object for each partition of a table, recovered from the table's changelog in batches."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.states: dict[int, Any] = {}
-        self.positions: dict[TP, int] = {}
-
-    def recover(self, partition: int, values: Iterable[bytes]) -> None:
-        self.states[partition].recover(values)
-
-    def apply_changelog_batch(self, batch: Iterable[Any], to_key: Any, to_value: Any) -> None:
-        for event in batch:
-            self.recover(event.message.partition, [event.message.value])
-
-    def persisted_offset(self, tp: TP) -> int | None:
-        return self.positions.get(tp)
-
-    async def need_active_standby_for(self, tp: TP) -> bool:
-        return True
-
-    async def on_rebalance(self, assigned: set[TP], *_: Any, **__: Any) -> None:
-        """What is no longer ours is forgotten; what stays keeps its state and its position; what is new is prepared."""
-        topic = self.table.changelog_topic_name
-        mine = {tp.partition for tp in assigned if tp.topic == topic}
-        self.states = {p: s for p, s in self.states.items() if p in mine}
-        self.positions = {tp: o for tp, o in self.positions.items() if tp.partition in mine}
-        for p in mine - self.states.keys():
-            committed = await self.app.consumer.committed(TP(self.table.source_topic, p))
-            self.states[p] = self.table.new_state(p, committed)
-
-    def reset_state(self) -> None:
-        self.states.clear()
-        self.positions.clear()
-
-    # Faust's table interface, for what asks it without knowing our states.
-    def __len__(self) -> int:
-        return len(self.states)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.states)
-
-    def __getitem__(self, key: int) -> Any:
-        return self.states[key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self.states
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        raise TypeError("the state is a fold over its changelog: publish there")
-
-    def __delitem__(self, key: Any) -> None:
-        raise TypeError("the state is a fold over its changelog: publish there")
-
-    async def backup_partition(self, *_: Any, **__: Any) -> None: ...
-
-    def restore_backup(self, *_: Any, **__: Any) -> None: ...
-
-
-class StateTable(Table):
-    """A Faust table whose value for a partition is a state object with `recover(values)`.
-
-    `new_state(partition, committed)` makes an empty one; `committed` is the offset acknowledged on `source_topic`.
-    """
-
-    new_state: Callable[[int, int], Any]
-    source_topic: str
-
-    def _new_store(self) -> StateStore:
-        return StateStore("memory://", self.app, self, table_name=self.name, loop=self.loop)
-
-    def state_of(self, partition: int) -> Any:
-        return self.data.states[partition]
-
-
 class Batching:
     """What `install` adds to an app: the publisher and the sizes."""
 
@@ -444,7 +246,7 @@ def install(app: faust.App, batching: Batching) -> faust.App:
                 f"{name} {found} is installed; processors/batching.py knows {version}. "
                 "Install the locked version, or check the file against the new one and change KNOWN."
             )
-    ak.PartitionRecords = _Chunks
+    ak.PartitionRecords = Chunks
     app.transport.Consumer = BatchConsumer
     app.batching = batching
     return app

@@ -13,10 +13,11 @@ from typing import Any
 import faust
 from faust.web import View
 
-from processors.batching import Batching, StateTable, batches, fail, install, state_positions
+from processors.batching import Batching, batches, fail, install, state_positions
 from processors.dataflow import Dataflow, Partition
 from processors.merge import Merge
 from processors.publisher import Publisher
+from processors.state_table import StateTable
 from riverhouse import addresses
 from riverhouse.clock import unix
 from riverhouse.settings import load

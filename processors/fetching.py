@@ -1,0 +1,135 @@
+"""Fetching for `batching.py`: aiokafka's parsed fetches as whole batches, with the broker's linger. Touches its internals."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import aiokafka
+from aiokafka.consumer import fetcher as ak
+from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from processors.records import Record
+
+
+class Batch:
+    """Records of [base, next) of one partition. `first`: reading starts here. `committed`: what was acknowledged before."""
+
+    __slots__ = ("__weakref__", "base", "committed", "first", "next", "records", "tp")
+
+    def __init__(self, tp: TP, base: int, next_offset: int, records: list[Record]) -> None:
+        self.tp = tp
+        self.base = base
+        self.next = next_offset
+        self.records = records
+        self.first = False
+        self.committed = 0
+
+
+class Chunks(ak.PartitionRecords):
+    """aiokafka's parsed fetch, as one list for each Kafka record batch. `next_fetch_offset` then tiles the log."""
+
+    next_fetch_offset: int
+
+    def _unpack_records(self) -> Iterator[list[Record]]:
+        records = self._records
+        while records.has_next():
+            batch = records.next_batch()
+            base = self.next_fetch_offset
+            if self._check_crcs and not batch.validate_crc():
+                raise CorruptRecordException(f"Invalid CRC - {self._tp}")
+            chunk: list[Record] = []
+            if not self._skip(batch):
+                chunk = [Record(r.offset, r.timestamp, r.key, r.value, r.headers) for r in batch]
+                if chunk and chunk[0].offset < base:
+                    chunk = [r for r in chunk if r.offset >= base]
+            self.next_fetch_offset = max(base, batch.next_offset)
+            yield chunk
+
+    def _skip(self, batch: Any) -> bool:
+        """Control batches and aborted transactions hold nothing for us."""
+        if self._isolation_level == ak.READ_COMMITTED and batch.producer_id is not None:
+            self._consume_aborted_up_to(batch.base_offset)
+            if batch.is_control_batch and self._contains_abort_marker(batch):
+                self._aborted_producers.discard(batch.producer_id)
+            if batch.is_transactional and batch.producer_id in self._aborted_producers:
+                return True
+        return bool(batch.is_control_batch)
+
+
+class FetchThread(driver.AIOKafkaConsumerThread):
+    """The consumer's thread: fetches lingered by the broker, handed out a partition at a time."""
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        fetcher = self.app.batching
+        consumer._fetch_max_wait_ms = fetcher.linger_ms
+        consumer._fetch_min_bytes = fetcher.linger_bytes
+        return consumer
+
+    async def _fetch_records(
+        self, consumer: Any, active_partitions: set[TP], timeout: float | None = None, max_records: int | None = None
+    ) -> dict[TP, Batch]:
+        if not self.consumer.flow_active:
+            return {}
+        fetcher = consumer._fetcher
+        if consumer._closed or fetcher._closed:
+            raise ConsumerStoppedError
+        with fetcher._subscriptions.fetch_context():
+            out = self._take(fetcher, active_partitions)
+            if out or not timeout or fetcher._subscriptions.reassignment_in_progress:
+                return out
+            waiter = fetcher._create_fetch_waiter()
+            done, pending = await asyncio.wait([waiter], timeout=timeout)
+            for p in pending:
+                p.cancel()
+            if not done or fetcher._closed:
+                return {}
+            waiter.result()
+            return self._take(fetcher, active_partitions)
+
+    def _take(self, fetcher: Any, active: set[TP]) -> dict[TP, Batch]:
+        """Up to `batch_records` of each active partition from what has been fetched."""
+        out: dict[TP, Batch] = {}
+        if fetcher._subscriptions.reassignment_in_progress:
+            return out
+        for tp in list(fetcher._records):
+            if tp not in active:
+                if not fetcher._subscriptions.is_assigned(tp):
+                    del fetcher._records[tp]
+                continue
+            result = fetcher._records[tp]
+            if type(result) is not ak.FetchResult:  # a fetch error, raised once the good ones are out
+                if out:
+                    return out
+                del fetcher._records[tp]
+                fetcher._notify(fetcher._wait_consume_future)
+                result.check_raise()
+                continue
+            self._take_one(tp, result, out)
+            if result._partition_records is None:
+                fetcher._records.pop(tp, None)
+                fetcher._notify(fetcher._wait_consume_future)
+        return out
+
+    def _take_one(self, tp: Any, result: Any, out: dict[TP, Batch]) -> None:
+        parsed = result._partition_records
+        if parsed is None or not result.check_assignment(tp):
+            return
+        base, limit = parsed.next_fetch_offset, self.app.batching.batch_records
+        records: list[Record] = []
+        exhausted = True
+        for chunk in parsed:
+            records += chunk
+            if len(records) >= limit:
+                exhausted = False
+                break
+        result._update_position()
+        if exhausted:
+            result._partition_records = None
+        if parsed.next_fetch_offset > base:
+            own = TP(tp.topic, tp.partition)
+            out[own] = Batch(own, base, parsed.next_fetch_offset, records)

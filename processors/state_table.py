@@ -1,0 +1,85 @@
+"""A Faust table whose value for a partition is one state object, recovered from the changelog in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from faust.stores.base import Store
+from faust.tables import Table
+from faust.types import TP
+
+
+class StateStore(Store):
+    """One state object for each partition of a table, recovered from the table's changelog in batches."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.states: dict[int, Any] = {}
+        self.positions: dict[TP, int] = {}
+
+    def recover(self, partition: int, values: Iterable[bytes]) -> None:
+        self.states[partition].recover(values)
+
+    def apply_changelog_batch(self, batch: Iterable[Any], to_key: Any, to_value: Any) -> None:
+        for event in batch:
+            self.recover(event.message.partition, [event.message.value])
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        return self.positions.get(tp)
+
+    async def need_active_standby_for(self, tp: TP) -> bool:
+        return True
+
+    async def on_rebalance(self, assigned: set[TP], *_: Any, **__: Any) -> None:
+        """What is no longer ours is forgotten; what stays keeps its state and its position; what is new is prepared."""
+        topic = self.table.changelog_topic_name
+        mine = {tp.partition for tp in assigned if tp.topic == topic}
+        self.states = {p: s for p, s in self.states.items() if p in mine}
+        self.positions = {tp: o for tp, o in self.positions.items() if tp.partition in mine}
+        for p in mine - self.states.keys():
+            committed = await self.app.consumer.committed(TP(self.table.source_topic, p))
+            self.states[p] = self.table.new_state(p, committed)
+
+    def reset_state(self) -> None:
+        self.states.clear()
+        self.positions.clear()
+
+    # Faust's table interface, for what asks it without knowing our states.
+    def __len__(self) -> int:
+        return len(self.states)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.states)
+
+    def __getitem__(self, key: int) -> Any:
+        return self.states[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.states
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise TypeError("the state is a fold over its changelog: publish there")
+
+    def __delitem__(self, key: Any) -> None:
+        raise TypeError("the state is a fold over its changelog: publish there")
+
+    async def backup_partition(self, *_: Any, **__: Any) -> None: ...
+
+    def restore_backup(self, *_: Any, **__: Any) -> None: ...
+
+
+class StateTable(Table):
+    """A Faust table whose value for a partition is a state object with `recover(values)`.
+
+    `new_state(partition, committed)` makes an empty one; `committed` is the offset acknowledged on `source_topic`.
+    """
+
+    new_state: Callable[[int, int], Any]
+    source_topic: str
+
+    def _new_store(self) -> StateStore:
+        return StateStore("memory://", self.app, self, table_name=self.name, loop=self.loop)
+
+    def state_of(self, partition: int) -> Any:
+        return self.data.states[partition]
