@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import functools
 import json
+import warnings
 from typing import Any
 
 import msgspec
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
-from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+with warnings.catch_warnings(
+    record=True
+):  # authlib tells of httpx, whatever the filters: nothing that users could act on
+    from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+    from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from riverhouse import addresses
 from topics.contract import Stream, Topic
