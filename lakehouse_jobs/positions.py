@@ -23,14 +23,9 @@ class Cause(msgspec.Struct):
     raw_offset: int
 
 
-def group(stream: Stream) -> str:
-    """The consumer group of the stream's workers."""
-    return f"riverhouse-{stream.prefix}"
-
-
 def committed(stream: Stream) -> dict[int, int]:
     """For each raw partition the offset after the last one that the workers have dealt with; 0 where there is none."""
-    with _consumer(group(stream)) as consumer:
+    with _consumer(stream.group) as consumer:
         partitions = [TopicPartition(stream.raw.name, p) for p in _partitions(consumer, stream.raw)]
         found = consumer.committed(partitions, timeout=TIMEOUT_S)
     return {p.partition: 0 if p.offset == OFFSET_INVALID else p.offset for p in found}

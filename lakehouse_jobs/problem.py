@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from riverhouse.local.problem import Problem
 
-class LakeError(Exception):
+
+class LakeError(Problem):
     """An expected failure. `python -m lakehouse_jobs` prints it and exits with 1."""
-
-    def __init__(self, what: str, detail: str, hint: str) -> None:
-        super().__init__(f"error: {what}\n  detail: {detail}\n  hint:   {hint}")

@@ -26,18 +26,13 @@ from topics.registry import schema_headers
 log = logging.getLogger(__name__)
 
 
-def group_id(flow: Dataflow) -> str:
-    """The consumer group of a stream's workers."""
-    return f"riverhouse-{flow.stream.prefix}"
-
-
 def build(flow: Dataflow, index: int, partitions: int) -> faust.App:
     """The app of one worker process of `flow`, whose raw and partials topics have `partitions` partitions."""
     stream, conf = flow.stream, load().workers
     folder = addresses.home() / "data" / "workers" / f"{stream.prefix}-{index}"
     folder.mkdir(parents=True, exist_ok=True)
     app = faust.App(
-        group_id(flow),
+        stream.group,
         broker="kafka://" + addresses.bootstrap().replace(",", ";"),
         store="memory://",
         Table=StateTable,

@@ -240,6 +240,11 @@ class Stream:
         return self.prefix.split(".", 1)[0]
 
     @property
+    def group(self) -> str:
+        """The consumer group of the stream's workers."""
+        return f"riverhouse-{self.prefix}"
+
+    @property
     def table(self) -> str:
         """The name of the stream's bronze and silver tables."""
         return self.prefix.replace(".", "_")

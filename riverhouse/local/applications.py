@@ -11,8 +11,7 @@ from riverhouse import addresses
 from riverhouse.local import parts
 from riverhouse.local.service import Service, Task, shared_variables
 from riverhouse.settings import load
-
-GROUP = "riverhouse-{}"  # the consumer group of a stream's workers
+from topics import catalogue
 
 
 def run(*module_and_arguments: str) -> list[str]:
@@ -40,7 +39,7 @@ def end_offset(topic: str) -> int:
 def group_has_members(stream: str) -> None:
     """ConnectionError while no worker of the stream has joined its group."""
     admin = AdminClient({"bootstrap.servers": addresses.bootstrap(), "log_level": 0})
-    group = GROUP.format(stream)
+    group = catalogue.stream(stream).group
     if not admin.describe_consumer_groups([group], request_timeout=3)[group].result().members:
         raise ConnectionError(f"the group {group} has no members")
 

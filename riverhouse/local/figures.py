@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 
 from riverhouse import addresses
 from riverhouse.clock import monotonic, now, sleep
-from riverhouse.local import applications, trino_server
+from riverhouse.local import trino_server
 from topics.catalogue import STREAMS
 from topics.contract import Topic
 
@@ -66,7 +66,7 @@ def topics(over_s: float = 2.0) -> list[TopicFigures]:
         after, seconds = _ends(consumer, every), monotonic() - begin
     finally:
         consumer.close()
-    done = {s.prefix: committed(applications.GROUP.format(s.prefix)) for s in STREAMS}
+    done = {s.prefix: committed(s.group) for s in STREAMS}
     found = []
     for name, ends in after.items():
         read = done[every[name][0]]

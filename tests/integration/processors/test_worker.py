@@ -13,7 +13,6 @@ from collections.abc import Iterator
 import pytest
 
 from processors.tweets import FLOW
-from processors.worker import group_id
 from riverhouse.local.testing import start_stack
 from tests.integration.kafka import KafkaLogs, committed, end_offsets, send, wait_for
 from tests.sim import oracle, world
@@ -45,11 +44,11 @@ def worker(folder: pathlib.Path, index: int) -> Iterator[subprocess.Popen[bytes]
 
 
 def done() -> int:
-    return sum(max(o, 0) for o in committed(group_id(FLOW), STREAM.raw.name))
+    return sum(max(o, 0) for o in committed(STREAM.group, STREAM.raw.name))
 
 
 def all_done() -> bool:
-    return all(committed(group_id(FLOW), t) == end_offsets(t) for t in (STREAM.raw.name, STREAM.partials.name))
+    return all(committed(STREAM.group, t) == end_offsets(t) for t in (STREAM.raw.name, STREAM.partials.name))
 
 
 def test_kills_and_moves_change_no_number(folder: pathlib.Path) -> None:
