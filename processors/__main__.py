@@ -1,4 +1,4 @@
-"""`python -m processors worker STREAM [--index N]`: one Faust worker process, until it is told to stop."""
+"""`python -m processors worker DOMAIN [--index N]`: one Faust worker process, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import uvloop
 from confluent_kafka.admin import AdminClient
 from mode import Worker
 
+from processors.animeverse import FLOWS as ANIMEVERSE
 from processors.dataflow import Dataflow
 from processors.tweets import FLOW as TWEETS
 from processors.worker import build
@@ -14,7 +15,7 @@ from riverhouse import addresses
 from riverhouse.logs import configure
 from topics.registry import ensure_registered
 
-FLOWS: dict[str, Dataflow] = {f.stream.prefix: f for f in (TWEETS,)}
+FLOWS: dict[str, tuple[Dataflow, ...]] = {flows[0].stream.domain: flows for flows in ((TWEETS,), ANIMEVERSE)}
 
 
 @click.group()
@@ -23,27 +24,28 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("stream", type=click.Choice(sorted(FLOWS)))
-@click.option("--index", default=0, show_default=True, help="which of the stream's workers this is")
-def worker(stream: str, index: int) -> None:
-    """Run one worker of STREAM."""
-    configure(f"worker-{stream}-{index}")
-    flow = FLOWS[stream]
-    ensure_registered(flow.stream)
+@click.argument("domain", type=click.Choice(sorted(FLOWS)))
+@click.option("--index", default=0, show_default=True, help="which of the domain's workers this is")
+def worker(domain: str, index: int) -> None:
+    """Run one worker of all streams of DOMAIN."""
+    configure(f"worker-{domain}-{index}")
+    flows = FLOWS[domain]
+    for flow in flows:
+        ensure_registered(flow.stream)
     uvloop.install()
-    app = build(flow, index, partitions(flow))
+    app = build(flows, index, partitions(domain))
     app.finalize()
     Worker(app, loglevel="INFO", override_logging=False, redirect_stdouts=False).execute_from_commandline()
 
 
-def partitions(flow: Dataflow) -> int:
-    """How many partitions the stream's topics have; they must agree, since partition p of each belongs to one worker."""
-    names = [t.name for t in (flow.stream.raw, flow.stream.clean, flow.stream.partials)]
+def partitions(domain: str) -> int:
+    """How many partitions the domain's topics have; they must agree, since partition p of each belongs to one worker."""
+    names = [t.name for f in FLOWS[domain] for t in f.stream.topics if t not in f.stream.kpi_topics]
     known = AdminClient({"bootstrap.servers": addresses.bootstrap()}).list_topics(timeout=30).topics
     counts = {n: len(known[n].partitions) if n in known else 0 for n in names}
     if len(set(counts.values())) != 1 or 0 in counts.values():
         raise click.ClickException(
-            f"The topics of {flow.stream.prefix} do not fit together: {counts}. "
+            f"The topics of {domain} do not fit together: {counts}. "
             "They need the same number of partitions. Run `riverhouse topics apply`."
         )
     return counts[names[0]]

@@ -1,16 +1,20 @@
 """What happens to one raw partition, as a pure fold: records in, outputs and new state out. No Kafka, no Faust, no clock.
 
-    raw ─ decode ─ known? ─ accept ─┬▶ clean      every accepted event once
-                                    ├▶ duplicates the id was accepted at another offset
-                                    ├▶ rejected   with reason, detail and the original bytes
-                                    └▶ partials   each KPI cell that the batch changed, absolute; then a progress marker
+    raw ─ decode ─ known? ─ accept ─ enrich ─┬▶ clean      every accepted event once; again where a late version revises it
+                                             ├▶ duplicates the id was accepted at another offset
+                                             ├▶ rejected   with reason, detail and the original bytes
+                                             ├▶ raw topics of other streams: derived events, versions of reference data
+                                             ├▶ gauges     the newest event's values of each key that the batch changed
+                                             └▶ partials   each KPI cell that it changed, absolute; then a progress marker
 
-The state is a fold over the clean topic and nothing else: which ids were accepted, the business's running figures, the KPI
-cells, the watermark. So the clean topic is the state's changelog (docs/decisions/0001), and `apply` is used both for an
-event that has just been accepted and for one that is read back after a crash.
+The state is a fold over the clean topic: which ids were accepted, the business's running figures, KPI cells, gauges, the
+watermark. So the clean topic is the state's changelog (docs/decisions/0001), and `apply` is used both for an event that has
+just been accepted and for one that is read back after a crash. What the partition knows of the reference data comes in its
+own log as well (docs/decisions/0007), and has the context topic as its changelog.
 
-The fence is the raw offset of the last clean event in the state. After a crash, records at or below it come again: what
-they caused in the clean topic is there already and is not published twice.
+The fence is the position of the last clean record in the state. After a crash, records at or below it come again: what
+they caused in the clean topic is there already and is not published twice. What else they caused may not be there: gauges
+and partials are sent again (absolute values), derived events too (their ids make them duplicates).
 """
 
 from __future__ import annotations
@@ -23,22 +27,50 @@ from typing import Any
 
 import msgspec
 
+from processors.fates import duplicate, rejection
+from processors.gauge import GaugeFold
+from processors.history import History
 from processors.kpi import Dims, KpiFold
 from processors.operators import decode
-from processors.records import Cause, Output, Record, Refusal, from_millis, to_millis
+from processors.records import Cause, Derived, Output, Record, Refusal, to_millis
+from processors.references import References
 from processors.seen import Claim, SeenIds, id_bytes
-from topics.contract import CleanEvent, Duplicate, Kpi, Partial, Rejected, Stream
+from topics.contract import (
+    ORDINALS,
+    CleanEvent,
+    CleanVersion,
+    Known,
+    Kpi,
+    Partial,
+    Reference,
+    Revisable,
+    Stream,
+    position,
+)
 from topics.partition import murmur2_partition
 
 _encode = msgspec.json.Encoder().encode
+REFERENCE = "reference"  # the header of a record that tells a raw partition of a version
+Lookup = Callable[[Reference, str, int], Any]  # (reference, entity, event time in ms) → the version valid then, or None
+
+
+def _as_it_is(clean: Any, _: Lookup) -> Any:
+    return clean
+
+
+def _nothing(_: Any) -> tuple[()]:
+    return ()
 
 
 @dataclass(frozen=True)
 class Dataflow:
-    """What a business adds: how its events are identified, accepted, and remembered.
+    """What a business adds: how its events are identified, accepted, enriched and remembered, and what follows from them.
 
     `accept(event, cause, figures)` gives the clean event or a refusal, and changes nothing.
-    `remember(figures, clean)` folds a clean event into the running figures that `figures()` starts.
+    `enrich(clean, lookup)` gives it with every field set that depends on reference data; for revisions, too.
+    `remember(figures, clean)` folds an accepted event, enriched, into the running figures that `figures()` starts.
+    `joins(clean)` names the entities that an enriched event depends on; `derive(clean)` gives events for other streams.
+    `joined_by` are the streams that the versions of a reference stream are told to.
     """
 
     stream: Stream
@@ -46,30 +78,41 @@ class Dataflow:
     accept: Callable[[Any, Cause, Any], CleanEvent | Refusal]
     figures: Callable[[], Any]
     remember: Callable[[Any, Any], None]
+    enrich: Callable[[Any, Lookup], Any] = _as_it_is
+    joins: Callable[[Any], Iterable[tuple[Reference, str]]] = _nothing
+    derive: Callable[[Any], Iterable[Derived]] = _nothing
+    joined_by: tuple[Stream, ...] = ()
 
 
 class Partition:
-    """The state of one raw partition and the fold over it.
+    """The state of one raw partition and the fold over it. All streams of a domain have `partitions` partitions.
 
     `published_until`: the committed raw offset; what records before it caused has been published.
     """
 
-    def __init__(self, flow: Dataflow, partition: int, merge_partitions: int, published_until: int = 0) -> None:
+    def __init__(self, flow: Dataflow, partition: int, partitions: int, published_until: int = 0) -> None:
         stream = flow.stream
         self.flow = flow
         self.partition = partition
         self.published_until = published_until
-        self.fence = -1
+        self.fence = -1  # the raw offset that caused the last clean record in the state
         self.watermark_ms: int | None = None
         self.seen = SeenIds(stream.dedupe_horizon)
         self.figures = flow.figures()
-        self.folds = [KpiFold(k, stream.allowed_lateness) for k in stream.kpis]
+        self.folds = [KpiFold(k, stream.allowed_lateness, stream.clean_event) for k in stream.kpis]
+        self.gauges = [GaugeFold(g, partition) for g in stream.gauges]
+        self.references = References(stream.references)
+        self.history = History() if stream.references else None
         self.counts: Counter[str] = Counter()
         self.drift: Counter[str] = Counter()
-        self._merge_partitions = merge_partitions
+        self._position = -1
+        self._owed: list[Output] = []  # follows from events that were read back, and may not have been published
+        self._partitions = partitions
         self._out_of_orderness_ms = int(stream.out_of_orderness.total_seconds() * 1000)
+        self._revisable_ms = int(stream.revisable_for.total_seconds() * 1000)
         self._decoder = msgspec.json.Decoder(stream.event)
         self._clean_decoder = msgspec.json.Decoder(stream.clean_event)
+        self._versions = {r.prefix: msgspec.json.Decoder(r.version) for r in stream.references}
         ranked = {r.of.topic for r in stream.rankings}
         self._routes_by_window = [k.topic in ranked for k in stream.kpis]
 
@@ -78,53 +121,100 @@ class Partition:
         """Fold clean records read back from the log; those at or below the fence are repeats."""
         for value in values:
             clean = self._clean_decoder.decode(value)
-            if clean.raw_offset > self.fence:
-                self.apply(clean, id_bytes(clean.event_id))
-        for fold in self.folds:
+            if position(clean) <= self._position:
+                continue
+            if isinstance(clean, Revisable) and clean.revision:
+                self._revise(clean, value)
+            else:
+                self.apply(clean, id_bytes(clean.event_id), value)
+                if clean.raw_offset >= self.published_until:
+                    self._owed += self._follows(clean, value)
+        for fold in self._kept():
             fold.dirty.clear()
         self.seen.settle()
         if self.fence < self.published_until:  # what comes after may not have been published: it waits for `resume`
             self._expire()
 
-    def apply(self, clean: CleanEvent, event_id: bytes) -> None:
-        """Fold one clean event into the state."""
+    def recover_context(self, values: Iterable[bytes]) -> None:
+        """Take in versions read back from the context topic."""
+        for value in values:
+            known = msgspec.json.decode(value, type=Known)
+            if known.reference in self._versions:
+                version = msgspec.convert(known.version, self._versions[known.reference].type)
+                self.references.add(known.reference, version, known.raw_offset)
+
+    def apply(self, clean: CleanEvent, event_id: bytes, value: bytes = b"") -> None:
+        """Fold one accepted event, whose record's value is `value`, into the state."""
         event_ms = to_millis(clean.event_at)
         reached = event_ms - self._out_of_orderness_ms
         if self.watermark_ms is None or reached > self.watermark_ms:
             self.watermark_ms = reached
         self.fence = clean.raw_offset
+        self._position = position(clean)
         self.seen.claim(event_id, clean.raw_offset, to_millis(clean.ingested_at))
         self.flow.remember(self.figures, clean)
-        event_s, watermark_s = event_ms // 1000, (self.watermark_ms or 0) / 1000
+        event_s, watermark_s = event_ms // 1000, self.watermark_ms / 1000
         for fold in self.folds:
             fold.fold(clean, event_s, clean.raw_offset, watermark_s)
+        for gauge in self.gauges:
+            gauge.fold(clean, clean.raw_offset)
+        if self.history is not None and event_ms >= self.watermark_ms - self._revisable_ms:
+            self.history.put(clean.raw_offset, event_ms, value, self._joined(clean))
+
+    def _revise(self, new: Revisable, value: bytes) -> None:
+        """Put a revision in the place of what it revises."""
+        event_ms = to_millis(new.event_at)
+        before = self.history.get(new.raw_offset, event_ms) if self.history is not None else None
+        self.fence, self._position = new.cause_offset, position(new)
+        event_s, watermark_s = event_ms // 1000, (self.watermark_ms or 0) / 1000
+        if before is not None and self.history is not None:
+            old = self._clean_decoder.decode(before)
+            for fold in self.folds:
+                fold.fold(old, event_s, new.cause_offset, watermark_s, -1)
+                fold.fold(new, event_s, new.cause_offset, watermark_s)
+            self.history.put(new.raw_offset, event_ms, value, self._joined(new))
+        for gauge in self.gauges:
+            gauge.fold(new, new.cause_offset)
+
+    def _kept(self) -> Sequence[KpiFold | GaugeFold]:
+        return (*self.folds, *self.gauges)
+
+    def _joined(self, clean: Any) -> list[str]:
+        return [f"{reference.prefix}/{entity}" for reference, entity in self.flow.joins(clean)]
 
     def _expire(self) -> None:
-        """Drop windows that can no longer change. Never before their last change has been sent."""
+        """Drop what can no longer change. Never before its last change has been sent."""
         for fold in self.folds:
             fold.expire((self.watermark_ms or 0) / 1000)
+        if self.history is not None:
+            self.history.expire((self.watermark_ms or 0) - self._revisable_ms)
 
     # ── the flow: a batch of raw records ────────────────────────────────────────────────────────────────────────────
     def resume(self, base: int) -> None:
         """The next record is the one at `base`: what later ones caused may not have been published, so it will be."""
-        for fold in self.folds:
+        for fold in self._kept():
             fold.touch_since(base)
 
     def process(self, next_offset: int, records: Sequence[Record]) -> list[Output]:
         """What the raw records before `next_offset` cause. The outputs are in the order in which they must be sent."""
-        out: list[Output] = []
+        out, self._owed = self._owed, []
         events = [self._read(r) for r in records]
-        names = [None if isinstance(e, Refusal) else self.flow.event_id(e) for e in events]
+        names = [None if isinstance(e, Refusal | _Told) else self.flow.event_id(e) for e in events]
         ids = [None if n is None else id_bytes(n) for n in names]
         sealed = self.seen.look_up([i for i in ids if i is not None])
         for record, event, name, event_id in zip(records, events, names, ids, strict=True):
             self.seen.advance(record.timestamp_ms)
-            if name is None or event_id is None:
+            if isinstance(event, _Told):
+                self._learn(record, event, out)
+            elif name is None or event_id is None:
                 out.append(self._rejection(record, event))
             else:
                 self._one(record, event, name, event_id, sealed, out)
-        out += self._partials()
-        out += self._markers(next_offset - 1)
+        for gauge in self.gauges:
+            out += gauge.drain()
+        if self.folds:
+            out += self._partials()
+            out += self._markers(next_offset - 1)
         self._expire()
         self.seen.settle()
         return out
@@ -146,12 +236,17 @@ class Partition:
         elif offset <= self.fence:  # not accepted the first time, and valid: its claim has expired since
             out.append(self._duplicate(cause, name, None))
         else:
-            self.apply(clean, event_id)
+            value = _encode(clean)
+            self.apply(clean, event_id, value)
             self.counts["clean"] += 1
-            out.append(Output(self.flow.stream.clean.name, record.key, _encode(clean), self.partition))
+            out.append(Output(self.flow.stream.clean.name, self._clean_key(record, clean), value, self.partition))
+            out += self._follows(clean, value)
 
-    def _read(self, record: Record) -> Any | Refusal:
+    def _read(self, record: Record) -> Any:
+        """The event, the version that the partition is told of, or why the record cannot be read."""
         for name, value in record.headers:
+            if name == REFERENCE:
+                return self._read_version(record, value.decode(errors="replace"))
             if name == "unmappable":
                 return Refusal("unmappable_row", value.decode(errors="replace"))
         got = decode(record.value, self._decoder)
@@ -163,34 +258,86 @@ class Partition:
 
     def _accept(self, event: Any, cause: Cause) -> CleanEvent | Refusal:
         try:
-            return self.flow.accept(event, cause, self.figures)
+            clean = self.flow.accept(event, cause, self.figures)
+            if isinstance(clean, Revisable):
+                clean.cause_offset = cause.offset
+                clean = self.flow.enrich(clean, self._lookup(cause.offset))
         except Exception:  # noqa: BLE001  one event that the code cannot handle must not stop the partition
             return Refusal("processor_error", traceback.format_exc(limit=-3))
+        return clean
 
     def _rejection(self, record: Record, why: Refusal) -> Output:
         self.counts["rejected"] += 1
-        rejected = Rejected(
-            raw_partition=self.partition,
-            raw_offset=record.offset,
-            ingested_at=from_millis(record.timestamp_ms),
-            reason=why.reason,
-            detail=why.detail,
-            key=record.key,
-            value=record.value,
-            headers={n: v.decode(errors="replace") for n, v in record.headers},
-        )
-        return Output(self.flow.stream.rejected.name, record.key, _encode(rejected), self.partition)
+        return rejection(self.flow.stream, self.partition, record, why)
 
     def _duplicate(self, cause: Cause, event_id: str, first: int | None) -> Output:
         self.counts["duplicates"] += 1
-        duplicate = Duplicate(
-            raw_partition=cause.partition,
-            raw_offset=cause.offset,
-            ingested_at=from_millis(cause.ingested_ms),
-            event_id=event_id,
-            first_offset=first,
+        return duplicate(self.flow.stream, cause, event_id, first)
+
+    def _clean_key(self, record: Record, clean: CleanEvent) -> bytes | None:
+        """A reference's clean topic keeps one record of each entity and `valid_from`; others keep the raw key."""
+        stream = self.flow.stream
+        if not (isinstance(stream, Reference) and isinstance(clean, CleanVersion)):
+            return record.key
+        return _encode((getattr(clean, stream.clean_key), to_millis(clean.valid_from)))
+
+    def _follows(self, clean: CleanEvent, value: bytes) -> Iterable[Output]:
+        """What an accepted event causes in the raw topics of other streams."""
+        for stream, key, event in self.flow.derive(clean):
+            yield Output(stream.raw.name, key.encode(), _encode(event))
+        headers = ((REFERENCE, self.flow.stream.prefix.encode()),)
+        for stream in self.flow.joined_by:
+            for p in range(self._partitions):
+                yield Output(stream.raw.name, None, value, p, headers)
+
+    # ── reference data: what the log tells of it ────────────────────────────────────────────────────────────────────
+    def _read_version(self, record: Record, reference: str) -> Any:
+        decoder = self._versions.get(reference)
+        if decoder is None:
+            return Refusal("unknown_reference", f"{self.flow.stream.prefix} is not joined with {reference!r}")
+        got = decode(record.value, decoder)
+        return got if isinstance(got, Refusal) else _Told(reference, got[0])
+
+    def _lookup(self, offset: int) -> Lookup:
+        """The reference data as the log has told it up to a raw offset."""
+        at = self.references.at
+        return lambda reference, entity, event_ms: at(reference.prefix, entity, event_ms, offset)
+
+    def _learn(self, record: Record, told: _Told, out: list[Output]) -> None:
+        """Take a version in, and publish the events of its time again where it changes them."""
+        reference, version = told.reference, told.version
+        self.counts["reference"] += 1
+        known = Known(
+            reference=reference, raw_partition=self.partition, raw_offset=record.offset, version=msgspec.to_builtins(version),
+        )  # fmt: skip
+        entity = self.references.entity(reference, version)
+        key = _encode((reference, entity, to_millis(version.valid_from), self.partition))
+        out.append(Output(self.flow.stream.context.name, key, _encode(known), self.partition))
+        from_ms, to_ms = self.references.add(reference, version, record.offset)
+        from_ms = max(from_ms, (self.watermark_ms or 0) - self._revisable_ms)
+        if self.history is None or from_ms >= to_ms or record.offset < self.fence:
+            return  # below the fence: its revisions are in the log, and those of later versions too
+        lookup = self._lookup(record.offset)
+        for _, value in self.history.find(f"{reference}/{entity}", from_ms, to_ms):
+            old = self._clean_decoder.decode(value)
+            new = self.flow.enrich(old, lookup)
+            if new != old:
+                out.append(self._revision(record, new))
+
+    def _revision(self, record: Record, new: Any) -> Output:
+        """The next record that this version causes; after a crash, those before it are in the log already."""
+        last, ordinal = divmod(self._position, ORDINALS)
+        new = msgspec.structs.replace(
+            new,
+            revision=new.revision + 1,
+            cause_offset=record.offset,
+            cause_ordinal=ordinal + 1 if last == record.offset else 0,
         )
-        return Output(self.flow.stream.duplicates.name, event_id.encode(), _encode(duplicate), self.partition)
+        value = _encode(new)
+        self._revise(new, value)
+        self.counts["revised"] += 1
+        stream = self.flow.stream
+        return Output(stream.clean.name, str(getattr(new, stream.clean_key)).encode(), value, self.partition)
 
     # ── towards the KPIs ────────────────────────────────────────────────────────────────────────────────────────────
     def _partials(self) -> Iterable[Output]:
@@ -203,7 +350,7 @@ class Partition:
                     kpi=name, window=start, dims=list(dims), measures=measures,
                     raw_partition=p, offset=offset, watermark=watermark,
                 )  # fmt: skip
-                to = route(fold.kpi, start, () if by_window else dims, self._merge_partitions)
+                to = route(fold.kpi, start, () if by_window else dims, self._partitions)
                 yield Output(topic, _encode((name, start, dims, p)), _encode(partial), to)
 
     def _markers(self, offset: int) -> list[Output]:
@@ -212,7 +359,14 @@ class Partition:
             watermark=(self.watermark_ms or 0) / 1000,
         )  # fmt: skip
         key, value = _encode(("", self.partition)), _encode(marker)
-        return [Output(self.flow.stream.partials.name, key, value, m) for m in range(self._merge_partitions)]
+        return [Output(self.flow.stream.partials.name, key, value, m) for m in range(self._partitions)]
+
+
+class _Told(msgspec.Struct):
+    """A record that tells of a version, read."""
+
+    reference: str
+    version: CleanVersion
 
 
 def route(kpi: Kpi, start: int, dims: Dims, partitions: int) -> int:

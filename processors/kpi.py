@@ -1,8 +1,9 @@
 """The first step of a KPI: fold the clean events of one raw partition into cells, and say which cells changed.
 
 A cell is one KPI, one window, one value of each dimension. Cells hold integers only (fractions are scaled), so that no
-order of events changes a sum. State: {window start: {dimensions: cell}}. Bound: windows are dropped once the watermark is
-past their end and the allowed lateness; an event that comes later still is not folded here (silver and gold have it).
+order of events changes a sum, and an event that is revised can be taken back exactly. State: {window start: {dimensions:
+cell}}. Bound: windows are dropped once the watermark is past their end and the allowed lateness; an event that comes later
+still is not folded here (silver and gold have it).
 """
 
 from __future__ import annotations
@@ -12,43 +13,60 @@ import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from topics.contract import CleanEvent, Count, Distinct, Each, Kpi, Mean, Measure, Total
+import msgspec
+
+from processors.records import to_millis
+from topics.contract import CleanEvent, Count, Distinct, Each, Kpi, Mean, Measure, Ratio, Total
 
 Dims = tuple[str, ...]
-Cell = list[Any]  # [raw offset of the last event, number of events, one accumulator for each measure but counts]
-Adder = Callable[[Cell, Any], None]
+Cell = list[Any]  # [raw offset of the last change, changes, events, accumulators of each measure but counts]
+Row = Any  # an event; or, of a KPI over a list field, (item, event)
+Adder = Callable[[Cell, Row, int], None]
 
 
 class KpiFold:
     """One KPI over one raw partition."""
 
-    def __init__(self, kpi: Kpi, lateness: dt.timedelta) -> None:
+    def __init__(self, kpi: Kpi, lateness: dt.timedelta, clean_event: type[CleanEvent] = CleanEvent) -> None:
         self.kpi = kpi
         self.width = int(kpi.window.total_seconds())
         self._kept = self.width + int(lateness.total_seconds())
-        self._dims = _dimensions(kpi)
-        self._adders = [_adder(m, i) for i, m in enumerate(accumulated(kpi), start=2)]
-        self._empty = accumulated(kpi)
+        fields = Fields(kpi, clean_event)
+        self._rows = fields.rows
+        self._time = None if kpi.at == "event_at" and not kpi.each else fields.get(kpi.at)
+        self._dims = _dimensions(kpi, fields)
+        self._adders = [a for m, at in accumulators(kpi) for a in _adders(m, at, fields)]
+        self._distinct = [i for m, i in accumulators(kpi) if isinstance(m, Distinct)]
+        self._zeros = [0] * sum(map(width, kpi.measures))
         self.windows: dict[int, dict[Dims, Cell]] = {}
         self.dirty: set[tuple[int, Dims]] = set()
 
-    def fold(self, event: CleanEvent, event_s: int, offset: int, watermark_s: float) -> None:
-        """Count `event` in, unless its window has been dropped."""
-        start = event_s - event_s % self.width
-        if start + self._kept <= watermark_s:
-            return
-        window = self.windows.get(start)
-        if window is None:
-            window = self.windows[start] = {}
-        for dims in self._dims(event):
-            cell = window.get(dims)
-            if cell is None:
-                cell = window[dims] = [0, 0, *(set() if isinstance(m, Distinct) else 0 for m in self._empty)]
-            cell[0] = offset
-            cell[1] += 1
-            for add in self._adders:
-                add(cell, event)
-            self.dirty.add((start, dims))
+    def fold(self, event: CleanEvent, event_s: int, offset: int, watermark_s: float, sign: int = 1) -> None:
+        """Count `event` in (or, with sign -1, take it back), unless its window has been dropped."""
+        for row in self._rows(event):
+            at = event_s if self._time is None else to_millis(self._time(row)) // 1000
+            start = at - at % self.width
+            if start + self._kept <= watermark_s:
+                continue
+            window = self.windows.get(start)
+            if window is None:
+                window = self.windows[start] = {}
+            for dims in self._dims(row):
+                cell = window.get(dims)
+                if cell is None:
+                    cell = window[dims] = self._new_cell()
+                cell[0] = offset
+                cell[1] += 1
+                cell[2] += sign
+                for add in self._adders:
+                    add(cell, row, sign)
+                self.dirty.add((start, dims))
+
+    def _new_cell(self) -> Cell:
+        cell: Cell = [0, 0, 0, *self._zeros]
+        for i in self._distinct:
+            cell[i] = set()
+        return cell
 
     def expire(self, watermark_s: float) -> None:
         """Drop the windows that no event can reach any more."""
@@ -61,7 +79,7 @@ class KpiFold:
             self.dirty.update((start, dims) for dims, cell in window.items() if cell[0] >= offset)
 
     def drain(self) -> Iterator[tuple[int, Dims, int, list[int]]]:
-        """(window start, dimensions, offset, integers) of each changed cell; the changes are then forgotten."""
+        """(window start, dimensions, offset, [changes, events, accumulators]) of each changed cell; then forget the changes."""
         for start, dims in self.dirty:
             window = self.windows.get(start)
             if window is not None:
@@ -70,21 +88,62 @@ class KpiFold:
         self.dirty.clear()
 
 
-def accumulated(kpi: Kpi) -> list[Measure]:
-    """The measures that have an accumulator of their own; every cell counts its events anyway."""
-    return [m for m in kpi.measures if not isinstance(m, Count)]
+class Fields:
+    """Where a KPI's fields are: in the event, or in the items of one of its lists."""
+
+    def __init__(self, kpi: Kpi, clean_event: type[CleanEvent]) -> None:
+        self._each = kpi.each
+        item = clean_event
+        if kpi.each:
+            (item,) = next(f.type for f in msgspec.structs.fields(clean_event) if f.name == kpi.each).__args__
+        self._of_item = {f.name for f in msgspec.structs.fields(item)}
+
+    @property
+    def rows(self) -> Callable[[CleanEvent], Iterable[Row]]:
+        """From an event to what counts as one."""
+        if not self._each:
+            return lambda event: (event,)
+        items = operator.attrgetter(self._each)
+        return lambda event: [(item, event) for item in items(event)]
+
+    def get(self, name: str) -> Callable[[Row], Any]:
+        """A row's field: the item's where it has one of that name, else the event's."""
+        get = operator.attrgetter(name)
+        if not self._each:
+            return get
+        here = 0 if name in self._of_item else 1
+        return lambda row: get(row[here])
+
+
+def width(measure: Measure) -> int:
+    """How many accumulators a measure has; every cell counts its events anyway."""
+    return 0 if isinstance(measure, Count) else 2 if isinstance(measure, Ratio) else 1
+
+
+def accumulators(kpi: Kpi) -> list[tuple[Measure, int]]:
+    """The measures that have accumulators of their own, each with the place of its first one in a cell."""
+    places, at = [], 3
+    for m in kpi.measures:
+        if width(m):
+            places.append((m, at))
+        at += width(m)
+    return places
 
 
 def figures(kpi: Kpi, totals: list[int]) -> dict[str, float | int]:
-    """Measure name -> value, from a cell's integers (events first) added up over the raw partitions."""
-    events, *sums = totals
+    """Measure name → value, from a cell's integers (changes, events, accumulators) added up over the raw partitions."""
+    _, events, *sums = totals
     values: dict[str, float | int] = {}
     it = iter(sums)
     for m in kpi.measures:
         if isinstance(m, Count):
             values[m.name] = events
+        elif isinstance(m, Ratio):
+            over, under = next(it), next(it)
+            values[m.name] = over / under if under else 0.0
         elif isinstance(m, Mean):
-            values[m.name] = next(it) / (events * 10**m.digits)
+            over = next(it)
+            values[m.name] = over / (events * 10**m.digits) if events else 0.0
         elif isinstance(m, Total) and m.digits:
             values[m.name] = next(it) / 10**m.digits
         else:
@@ -92,42 +151,52 @@ def figures(kpi: Kpi, totals: list[int]) -> dict[str, float | int]:
     return values
 
 
-def _adder(measure: Measure, at: int) -> Adder:
+def _adders(measure: Measure, at: int, fields: Fields) -> list[Adder]:
     if isinstance(measure, Count):
         raise TypeError(f"{measure.name}: a count has no accumulator of its own")
-    get = operator.attrgetter(measure.of)
-    if isinstance(measure, Distinct):
+    if isinstance(measure, Ratio):
+        return [_sum(fields.get(measure.of), at, 0), _sum(fields.get(measure.per), at + 1, 0)]
+    get = fields.get(measure.of)
+    if not isinstance(measure, Distinct):
+        return [_sum(get, at, measure.digits)]
 
-        def add(cell: Cell, event: Any) -> None:
-            cell[at].add(get(event))
+    def add(cell: Cell, row: Row, _sign: int) -> None:
+        cell[at].add(get(row))
 
-    elif measure.digits:
-        scale = 10**measure.digits
+    return [add]
 
-        def add(cell: Cell, event: Any) -> None:
-            cell[at] += round(get(event) * scale)
+
+def _sum(get: Callable[[Row], Any], at: int, digits: int) -> Adder:
+    scale = 10**digits
+    if digits:
+
+        def add(cell: Cell, row: Row, sign: int) -> None:
+            cell[at] += sign * round(get(row) * scale)
 
     else:
 
-        def add(cell: Cell, event: Any) -> None:
-            cell[at] += get(event)
+        def add(cell: Cell, row: Row, sign: int) -> None:
+            cell[at] += sign * get(row)
 
     return add
 
 
-def _dimensions(kpi: Kpi) -> Callable[[Any], Iterable[Dims]]:
-    """From an event to the dimension values of the cells that it counts in."""
+def _dimensions(kpi: Kpi, fields: Fields) -> Callable[[Row], Iterable[Dims]]:
+    """From a row to the dimension values of the cells that it counts in."""
     plain = [d for d in kpi.by if isinstance(d, str)]
     each = [d for d in kpi.by if isinstance(d, Each)]
-    if len(each) > 1 or (each and plain):
+    if len(each) > 1 or (each and (plain or kpi.each)):
         raise ValueError(f"{kpi.topic}: a list dimension stands alone; found {kpi.by!r}")
     if each:
         items = operator.attrgetter(each[0].of)
         return lambda event: [(item,) for item in items(event)]
     if not plain:
         return lambda _: ((),)
-    if len(plain) == 1:
+    if not kpi.each and len(plain) == 1:
         one = operator.attrgetter(plain[0])
         return lambda event: ((one(event),),)
-    many = operator.attrgetter(*plain)
-    return lambda event: (many(event),)
+    if not kpi.each:
+        many = operator.attrgetter(*plain)
+        return lambda event: (many(event),)
+    gets = [fields.get(name) for name in plain]
+    return lambda row: (tuple(g(row) for g in gets),)

@@ -52,10 +52,10 @@ class Publisher:
     def send(self, outputs: Iterable[Output]) -> None:
         """Queue outputs; waits while the queue is full."""
         produce, headers = self._producer.produce, self._headers
-        for topic, key, value, partition in outputs:
+        for topic, key, value, partition, own in outputs:
             while True:
                 try:
-                    produce(topic, value, key, partition, headers=headers.get(topic))
+                    produce(topic, value, key, partition, headers=headers.get(topic) if own is None else own)
                     break
                 except BufferError:
                     self._producer.poll(0.02)

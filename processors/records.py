@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from topics.contract import Event, Stream
+
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MILLISECOND = dt.timedelta(milliseconds=1)
 
@@ -23,12 +25,21 @@ class Record(NamedTuple):
 
 
 class Output(NamedTuple):
-    """One record to publish. `partition` -1: chosen by the key."""
+    """One record to publish. `partition` -1: chosen by the key. `headers` None: those of its topic."""
 
     topic: str
     key: bytes | None
     value: bytes
     partition: int = -1
+    headers: Sequence[tuple[str, bytes]] | None = None
+
+
+class Derived(NamedTuple):
+    """An event for another stream. Its id must be a function of its cause's: what is sent twice is then a duplicate there."""
+
+    stream: Stream
+    key: str
+    event: Event
 
 
 class Cause(NamedTuple):

@@ -83,3 +83,32 @@ class StateTable(Table):
 
     def state_of(self, partition: int) -> Any:
         return self.data.states[partition]
+
+
+class ContextStore(StateStore):
+    """Recovers what the state objects of another table know of the reference data."""
+
+    table: ContextTable
+
+    def recover(self, partition: int, values: Iterable[bytes]) -> None:
+        self.table.state.state_of(partition).recover_context(values)
+
+    async def on_rebalance(self, assigned: set[TP], *_: Any, **__: Any) -> None:
+        """Positions follow the states that they belong to; those are kept by their own table."""
+        topic = self.table.changelog_topic_name
+        mine = {tp.partition for tp in assigned if tp.topic == topic}
+        self.positions = {tp: o for tp, o in self.positions.items() if tp.partition in mine}
+
+
+class ContextTable(Table):
+    """A Faust table without values of its own: its changelog is a second one of the states of a `StateTable`."""
+
+    state: StateTable
+
+    def of(self, state: StateTable) -> None:
+        """Belong to `state`, and be known to the app."""
+        self.state = state
+        self.app.tables.add(self)
+
+    def _new_store(self) -> ContextStore:
+        return ContextStore("memory://", self.app, self, table_name=self.name, loop=self.loop)

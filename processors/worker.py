@@ -1,13 +1,16 @@
-"""The Faust shell around a dataflow: two agents, one table, and what a worker tells about itself.
+"""The Faust shell around the dataflows of a domain: for each stream two agents and its tables, all in one process.
 
-agent facts:     raw batches ─▶ Partition.process ─▶ clean, duplicates, rejected, partials
+agent facts:     raw batches ─▶ Partition.process ─▶ clean, duplicates, rejected, gauges, partials, other streams' raw topics
 agent totals:    partial batches ─▶ Merge.process ─▶ kpi topics
 table state:     Partition objects, recovered from the clean topic
+table context:   what they know of the reference data, recovered from the context topic
 """
 
 from __future__ import annotations
 
 import logging
+import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 import faust
@@ -17,7 +20,7 @@ from processors.batching import Batching, batches, fail, install, state_position
 from processors.dataflow import Dataflow, Partition
 from processors.merge import Merge
 from processors.publisher import Publisher
-from processors.state_table import StateTable
+from processors.state_table import ContextTable, StateTable
 from riverhouse import addresses
 from riverhouse.clock import unix
 from riverhouse.settings import load
@@ -26,13 +29,49 @@ from topics.registry import schema_headers
 log = logging.getLogger(__name__)
 
 
-def build(flow: Dataflow, index: int, partitions: int) -> faust.App:
-    """The app of one worker process of `flow`, whose raw and partials topics have `partitions` partitions."""
-    stream, conf = flow.stream, load().workers
-    folder = addresses.home() / "data" / "workers" / f"{stream.prefix}-{index}"
+def build(flows: Sequence[Dataflow], index: int, partitions: int) -> faust.App:
+    """The app of one worker process of a domain, all of whose raw and partials topics have `partitions` partitions."""
+    domain = flows[0].stream.domain
+    app = new_app(domain, flows[0].stream.group, index, partitions)
+    headers = {name: h for f in flows for name, h in schema_headers(f.stream).items()}
+    publisher = Publisher(addresses.bootstrap(), headers)
+    conf = load().workers
+    replayed = frozenset(f.stream.partials.name for f in flows if f.stream.kpis)
+    install(app, Batching(publisher, conf.batch_records, conf.linger_ms, replayed))
+    workers = [StreamWorker(app, flow, publisher, partitions) for flow in flows]
+
+    @app.timer(1.0)
+    async def close_quiet_windows() -> None:
+        """A stream that has gone quiet brings no batch that would close its windows."""
+        async with app.consumer.working:
+            if app.flow_control.is_active():
+                for worker in workers:
+                    worker.close_windows()
+
+    @app.page("/state")
+    class State(View):
+        async def get(self, _: Any) -> Any:
+            return self.json(describe())
+
+    def describe() -> dict[str, Any]:
+        streams = {w.flow.stream.prefix: w.describe() for w in workers}
+        return {"positions": state_positions(app), "stats": dict(app.consumer.stats), "streams": streams}
+
+    @app.timer(10.0)
+    async def report() -> None:
+        log.info("state %s", describe())
+
+    return app
+
+
+def new_app(domain: str, group: str, index: int, partitions: int) -> faust.App:
+    """A Faust app with our settings."""
+    conf = load().workers
+    folder = addresses.home() / "data" / "workers" / f"{domain}-{index}"
     folder.mkdir(parents=True, exist_ok=True)
-    app = faust.App(
-        stream.group,
+    tempfile.tempdir = str(folder)  # where the history of revisable events lies
+    return faust.App(
+        group,
         broker="kafka://" + addresses.bootstrap().replace(",", ";"),
         store="memory://",
         Table=StateTable,
@@ -50,79 +89,86 @@ def build(flow: Dataflow, index: int, partitions: int) -> faust.App:
         stream_wait_empty=True,
         web_bind=addresses.HOST,
         web_host=addresses.HOST,
-        web_port=addresses.ports().worker + index,
+        web_port=addresses.worker_port(domain, index),
     )
-    publisher = Publisher(addresses.bootstrap(), schema_headers(stream))
-    install(app, Batching(publisher, conf.batch_records, conf.linger_ms, frozenset({stream.partials.name})))
 
-    def topic(name: str) -> Any:
-        return app.topic(name, key_type=bytes, value_type=bytes, value_serializer="raw", internal=False)
 
-    table = app.Table("state", partitions=partitions, changelog_topic=topic(stream.clean.name))
-    table.new_state = lambda p, committed: Partition(flow, p, partitions, committed)
-    table.source_topic = stream.raw.name
-    merges: dict[int, tuple[Merge, int]] = {}
+class StreamWorker:
+    """One stream's tables and agents in the app."""
 
-    @app.agent(topic(stream.raw.name), name="facts")
-    async def facts(raw: Any) -> None:
-        async for batch in batches(app, raw):
+    def __init__(self, app: faust.App, flow: Dataflow, publisher: Publisher, partitions: int) -> None:
+        self.app, self.flow, self.publisher, self.partitions = app, flow, publisher, partitions
+        self.merges: dict[int, tuple[Merge, int]] = {}  # partition → the merge, and what had been published before
+        stream = flow.stream
+        self.table = app.Table(
+            f"state-{stream.prefix}", partitions=partitions, changelog_topic=self._topic(stream.clean)
+        )
+        self.table.new_state = lambda p, committed: Partition(flow, p, partitions, committed)
+        self.table.source_topic = stream.raw.name
+        if stream.references:
+            changelog = self._topic(stream.context)
+            context = ContextTable(
+                app,
+                name=f"context-{stream.prefix}",
+                partitions=partitions,
+                changelog_topic=changelog,
+                beacon=app.tables.beacon,
+            )
+            context.of(self.table)
+        app.agent(self._topic(stream.raw), name=f"facts-{stream.prefix}")(self.facts)
+        if stream.kpis:
+            app.agent(self._topic(stream.partials), name=f"totals-{stream.prefix}")(self.totals)
+
+    def _topic(self, topic: Any) -> Any:
+        return self.app.topic(topic.name, key_type=bytes, value_type=bytes, value_serializer="raw", internal=False)
+
+    async def facts(self, raw: Any) -> None:
+        async for batch in batches(self.app, raw):
             try:
-                state = table.state_of(batch.tp.partition)
+                state = self.table.state_of(batch.tp.partition)
                 if batch.first:
                     state.resume(batch.base)
-                publisher.send(state.process(batch.next, batch.records))
+                self.publisher.send(state.process(batch.next, batch.records))
             except Exception:
                 log.exception("batch %s from %d failed", batch.tp, batch.base)
                 fail("a raw batch could not be processed", f"{batch.tp} from {batch.base}")
 
-    @app.agent(topic(stream.partials.name), name="totals")
-    async def totals(partials: Any) -> None:
-        async for batch in batches(app, partials):
+    async def totals(self, partials: Any) -> None:
+        async for batch in batches(self.app, partials):
             try:
                 p = batch.tp.partition
-                if batch.first or p not in merges:
-                    merges[p] = Merge(stream, partitions), batch.committed
-                merge, published_until = merges[p]
-                publisher.send(merge.process(batch.records, unix(), published_until=published_until))
+                if batch.first or p not in self.merges:
+                    self.merges[p] = Merge(self.flow.stream, self.partitions), batch.committed
+                merge, published_until = self.merges[p]
+                self.publisher.send(merge.process(batch.records, unix(), published_until=published_until))
             except Exception:
                 log.exception("batch %s from %d failed", batch.tp, batch.base)
                 fail("a batch of partials could not be processed", f"{batch.tp} from {batch.base}")
 
-    @app.timer(1.0)
-    async def close_quiet_windows() -> None:
-        """A stream that has gone quiet brings no batch that would close its windows."""
-        positions = state_positions(app).get(stream.partials.name, {})
-        async with app.consumer.working:
-            for p, (merge, published_until) in merges.items():
-                if positions.get(p, -1) >= published_until and app.flow_control.is_active():
-                    publisher.send(merge.publish(unix()))
+    def close_windows(self) -> None:
+        """Publish what has closed since the last batch of partials."""
+        positions = state_positions(self.app).get(self.flow.stream.partials.name, {})
+        for p, (merge, published_until) in self.merges.items():
+            if positions.get(p, -1) >= published_until:
+                self.publisher.send(merge.publish(unix()))
 
-    @app.page("/state")
-    class State(View):
-        async def get(self, _: Any) -> Any:
-            return self.json(describe())
-
-    def describe() -> dict[str, Any]:
-        states: dict[int, Partition] = table.data.states
+    def describe(self) -> dict[str, Any]:
+        """What the worker holds of the stream, by partition."""
+        states: dict[int, Partition] = self.table.data.states
         return {
-            "positions": state_positions(app),
-            "stats": dict(app.consumer.stats),
             "partitions": {
                 p: {
                     "fence": s.fence,
                     "watermark_ms": s.watermark_ms,
                     "seen_ids": len(s.seen),
                     "cells": sum(len(w) for f in s.folds for w in f.windows.values()),
+                    "gauges": sum(len(g.entries) for g in s.gauges),
+                    "versions": len(s.references),
+                    "revisable": len(s.history or ()),
                     "counts": dict(s.counts),
                     "drift": dict(s.drift),
                 }
                 for p, s in states.items()
             },
-            "cells": {p: sum(map(len, m.cells.values())) for p, (m, _) in merges.items()},
+            "cells": {p: sum(map(len, m.cells.values())) for p, (m, _) in self.merges.items()},
         }
-
-    @app.timer(10.0)
-    async def report() -> None:
-        log.info("state %s", describe())
-
-    return app

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from topics import animeverse
 from topics.contract import Kpi, Stream, Topic
 from topics.tweets import TWEETS
 
-STREAMS: tuple[Stream, ...] = (TWEETS,)
+STREAMS: tuple[Stream, ...] = (TWEETS, *animeverse.STREAMS)
 TOPICS: tuple[Topic, ...] = tuple(t for s in STREAMS for t in s.topics)
 KPIS: tuple[Kpi, ...] = tuple(k for s in STREAMS for k in s.kpis)
 

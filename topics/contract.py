@@ -41,6 +41,48 @@ class CleanEvent(msgspec.Struct, kw_only=True):
     raw_offset: int
 
 
+ORDINALS = 1 << 20  # more records than one cause can make
+
+
+class Revisable(CleanEvent, kw_only=True):
+    """A clean event that names versions of reference data. It is published again when a version of its time arrives late.
+
+    `raw_partition` and `raw_offset` say which event it is; the greatest (`cause_offset`, `cause_ordinal`) is in force.
+    """
+
+    revision: int = 0
+    cause_offset: int = -1  # of the same raw partition: the event's own offset, or that of the late reference record
+    cause_ordinal: int = 0  # which of the records that this cause made
+
+
+class Version(Event, kw_only=True):
+    """A version of an entity of the reference data, as it arrives: what holds from `valid_from` until the next version's."""
+
+    valid_from: dt.datetime | float
+    change_reason: str = "initial"
+
+
+class CleanVersion(CleanEvent, kw_only=True):
+    """A version as kept; `event_at` is its `valid_from`. A later record of the same entity and `valid_from` corrects it."""
+
+    valid_from: dt.datetime
+    change_reason: str
+
+
+class Known(msgspec.Struct, kw_only=True):
+    """A version of reference data that a raw partition has been told of, by the record at `raw_offset`."""
+
+    reference: str  # the reference stream's prefix
+    raw_partition: int
+    raw_offset: int
+    version: dict[str, Any]
+
+
+def position(clean: CleanEvent) -> int:
+    """Where a clean record stands among those of its raw partition: the number that fences compare."""
+    return clean.cause_offset * ORDINALS + clean.cause_ordinal if isinstance(clean, Revisable) else clean.raw_offset
+
+
 class Rejected(msgspec.Struct, kw_only=True):
     """What could not be accepted: the original bytes, the raw position and why. `value` and `key` travel as base64."""
 
@@ -91,6 +133,7 @@ class Topic:
     value: type[msgspec.Struct]
     key: str
     compacted: bool = False
+    forever: bool = False  # of a compacted topic: the newest record of each key is never deleted
     broker_time: bool = False  # LogAppendTime: the record's timestamp is when the broker took it
     partitions: int | None = None
     retention: dt.timedelta | None = None
@@ -133,12 +176,21 @@ class Distinct:
     of: str
 
 
-Measure = Count | Total | Mean | Distinct
+@dataclass(frozen=True)
+class Ratio:
+    """The sum of the integer field `of` over the sum of the integer field `per`; 0 where the latter is 0."""
+
+    name: str
+    of: str
+    per: str
+
+
+Measure = Count | Total | Mean | Distinct | Ratio
 
 
 def is_fraction(measure: Measure) -> bool:
     """Whether a measure's values have decimal places."""
-    return isinstance(measure, Mean) or (isinstance(measure, Total) and measure.digits > 0)
+    return isinstance(measure, Mean | Ratio) or (isinstance(measure, Total) and measure.digits > 0)
 
 
 @dataclass(frozen=True)
@@ -153,6 +205,8 @@ class Each:
 class Kpi:
     """A windowed figure over a stream's clean events: tumbling windows of `window`, one cell for each value of `by`.
 
+    `each` names a list field of structs: each item counts as an event of its own, and a field of `by`, `at` or a measure is
+    looked for in the item first, then in the event. `at` is the time that says which window counts.
     From the declaration come the fold, the topic and its schema, the live table in the lake and its Trino view.
     """
 
@@ -160,6 +214,8 @@ class Kpi:
     window: dt.timedelta
     by: tuple[str | Each, ...]
     measures: tuple[Measure, ...]
+    each: str = ""
+    at: str = "event_at"
     describe: str = ""
 
     @property
@@ -206,6 +262,31 @@ class Ranking:
 
 
 @dataclass(frozen=True)
+class Latest:
+    """A gauge: `values` of the newest clean event (in log order) of each `by`, as one compacted record.
+
+    `by` must hold what keys the raw topic, so that one raw partition has all events of a key. With `when` only events
+    whose field of that name is true count.
+    """
+
+    topic: str
+    by: tuple[str, ...]
+    values: tuple[str, ...]
+    when: str = ""
+    describe: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.topic.rsplit(".", 1)[-1]
+
+    def value_of(self, clean_event: type[CleanEvent]) -> type[msgspec.Struct]:
+        """The type of the topic's values: the key, the event's time, the values, and what the figure is true for."""
+        types = {f.name: f.type for f in msgspec.structs.fields(clean_event)}
+        fields: list[Any] = [(n, types[n]) for n in (*self.by, "event_at", *self.values)]
+        return msgspec.defstruct(self.name, [*fields, ("as_of", dict[str, int]), ("revision", int)], kw_only=True)
+
+
+@dataclass(frozen=True)
 class Stream:
     """One stream of a domain: the raw facts, what becomes of each, and the KPIs that are folded from the clean ones.
 
@@ -219,6 +300,9 @@ class Stream:
     clean_key: str  # the same field's name in the clean event
     kpis: tuple[Kpi, ...] = ()
     rankings: tuple[Ranking, ...] = ()
+    gauges: tuple[Latest, ...] = ()
+    references: tuple[Reference, ...] = ()  # whose versions of the event's time its clean events name
+    revisable_for: dt.timedelta = 3 * DAY  # how late a version may arrive and still revise the events of its time
     allowed_lateness: dt.timedelta = HOUR
     out_of_orderness: dt.timedelta = dt.timedelta(seconds=5)
     dedupe_horizon: dt.timedelta = DAY
@@ -234,6 +318,10 @@ class Stream:
                         f"{kpi.topic}: distinct {m.of!r} cannot be added up over partitions. "
                         f"The stream is keyed by {self.clean_key!r}; only that field can be counted as distinct."
                     )
+                if isinstance(m, Distinct) and self.references:
+                    raise ValueError(f"{kpi.topic}: distinct {m.of!r} cannot be taken back when an event is revised.")
+        if self.references and not issubclass(self.clean_event, Revisable):
+            raise ValueError(f"{self.prefix}: a stream with references needs clean events that are Revisable.")
 
     @property
     def domain(self) -> str:
@@ -241,8 +329,8 @@ class Stream:
 
     @property
     def group(self) -> str:
-        """The consumer group of the stream's workers."""
-        return f"riverhouse-{self.prefix}"
+        """The consumer group of the domain's workers."""
+        return f"riverhouse-{self.domain}"
 
     @property
     def table(self) -> str:
@@ -286,8 +374,57 @@ class Stream:
     @cached_property
     def kpi_topics(self) -> tuple[Topic, ...]:
         declared: tuple[Kpi | Ranking, ...] = (*self.kpis, *self.rankings)
-        return tuple(Topic(k.topic, k.value, "window_start_at", compacted=True, describe=k.describe) for k in declared)
+        windowed = [Topic(k.topic, k.value, "window_start_at", compacted=True, describe=k.describe) for k in declared]
+        return (*windowed, *self.gauge_topics)
+
+    @cached_property
+    def gauge_topics(self) -> tuple[Topic, ...]:
+        return tuple(
+            Topic(g.topic, g.value_of(self.clean_event), g.by[0], compacted=True, forever=True, describe=g.describe)
+            for g in self.gauges
+        )
+
+    @cached_property
+    def context(self) -> Topic:
+        """What each raw partition knows of the reference data: the changelog of that part of the workers' state."""
+        return Topic(
+            f"{self.prefix}.context",
+            Known,
+            "reference",
+            compacted=True,
+            forever=True,
+            describe="The versions of reference data that each raw partition has been told of. Internal to the processors.",
+        )
 
     @property
     def topics(self) -> tuple[Topic, ...]:
-        return (self.raw, self.clean, self.duplicates, self.rejected, self.partials, *self.kpi_topics)
+        joined = (self.context,) if self.references else ()
+        merged = (self.partials,) if self.kpis else ()
+        return (self.raw, self.clean, self.duplicates, self.rejected, *joined, *merged, *self.kpi_topics)
+
+
+@dataclass(frozen=True)
+class Reference(Stream):
+    """Reference data: versions of entities. The clean topic is compacted by entity and `valid_from`, and kept for ever.
+
+    Each accepted version is also told to every raw partition of the streams that join it, as a record with the header
+    `reference`: so what an event was joined with is a function of its own log (docs/decisions/0007).
+    """
+
+    @property
+    def version(self) -> type[CleanVersion]:
+        """The type of its clean records."""
+        if not issubclass(self.clean_event, CleanVersion):
+            raise TypeError(f"{self.prefix}: clean records of reference data need to be a CleanVersion")
+        return self.clean_event
+
+    @cached_property
+    def clean(self) -> Topic:
+        return Topic(
+            f"{self.prefix}.clean",
+            self.clean_event,
+            self.clean_key,
+            compacted=True,
+            forever=True,
+            describe="The versions of each entity; the newest record of an entity and valid_from is in force.",
+        )

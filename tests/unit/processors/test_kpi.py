@@ -6,9 +6,10 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from processors.kpi import KpiFold, figures
-from topics.contract import MINUTE, Count, Distinct, Each, Kpi, Mean, Stream, Total
+from topics.contract import MINUTE, CleanEvent, Count, Distinct, Each, Kpi, Mean, Ratio, Stream, Total
 from topics.tweets import CleanTweet, Tweet
 
 KPI = Kpi(
@@ -81,3 +82,73 @@ def test_distinct_counts_only_what_keys_the_stream() -> None:
     kpi = Kpi("x.kpi.y", MINUTE, (), (Distinct("regions", of="region"),))
     with pytest.raises(ValueError, match="cannot be added up over partitions"):
         Stream(prefix="x", event=Tweet, clean_event=CleanTweet, key="user.user_id", clean_key="user_id", kpis=(kpi,))
+
+
+# ── items of a list, a time of their own, ratios, and taking back ───────────────────────────────────────────────────────
+class Item(Struct):
+    kind: str
+    cents: int
+
+
+class Basket(CleanEvent, kw_only=True):
+    shop: str
+    opens_at: dt.datetime
+    one: int
+    items: list[Item]
+
+
+def basket(shop: str, *cents: int, at: int = 0) -> Basket:
+    moment = dt.datetime.fromtimestamp(at, dt.UTC)
+    items = [Item("even" if c % 2 == 0 else "odd", c) for c in cents]
+    return Basket(
+        event_id="b", event_at=moment, ingested_at=moment, late_by_seconds=0, raw_partition=0, raw_offset=0, shop=shop,
+        opens_at=moment + dt.timedelta(hours=1), one=1, items=items,
+    )  # fmt: skip
+
+
+BY_ITEM = Kpi(
+    "x.kpi.items", MINUTE, ("shop", "kind"), (Count("lines"), Total("cents", of="cents"), Ratio("mean", of="cents", per="one")),
+    each="items",
+)  # fmt: skip
+
+
+def cells(folded: KpiFold) -> dict[tuple, dict[str, float]]:
+    return {(start, *dims): figures(folded.kpi, integers) for start, dims, _, integers in folded.drain()}
+
+
+def test_each_item_counts_with_its_own_fields_and_the_events() -> None:
+    folded = KpiFold(BY_ITEM, dt.timedelta(hours=1), Basket)
+    folded.fold(basket("a", 1, 2, 4), 0, 0, 0.0)
+    assert cells(folded) == {
+        (0, "a", "odd"): {"lines": 1, "cents": 1, "mean": 1.0},
+        (0, "a", "even"): {"lines": 2, "cents": 6, "mean": 3.0},
+    }
+
+
+def test_a_window_may_count_another_time_than_the_events_own() -> None:
+    kpi = Kpi("x.kpi.opening", MINUTE, ("shop",), (Count("n"),), at="opens_at")
+    folded = KpiFold(kpi, dt.timedelta(0), Basket)
+    folded.fold(basket("a", at=60), 60, 0, 0.0)
+    assert list(cells(folded)) == [(3660, "a")]
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.lists(st.integers(0, 9), max_size=3))), st.data())
+def test_taking_events_back_leaves_the_fold_of_the_others(events: list, data: st.DataObject) -> None:
+    gone = data.draw(st.sets(st.sampled_from(range(len(events))))) if events else set()
+    some, rest = (KpiFold(BY_ITEM, dt.timedelta(hours=1), Basket) for _ in range(2))
+    for i, (shop, cents) in enumerate(events):
+        some.fold(basket(shop, *cents), 0, i, 0.0)
+        if i not in gone:
+            rest.fold(basket(shop, *cents), 0, i, 0.0)
+    for i in gone:
+        some.fold(basket(events[i][0], *events[i][1]), 0, len(events), 0.0, -1)
+    left = {k: v for k, v in cells(some).items() if v["lines"]}
+    assert left == cells(rest)
+
+
+def test_a_cell_that_everything_has_left_shows_zeros_and_a_higher_revision() -> None:
+    folded = KpiFold(BY_ITEM, dt.timedelta(hours=1), Basket)
+    folded.fold(basket("a", 1), 0, 0, 0.0)
+    folded.fold(basket("a", 1), 0, 1, 0.0, -1)
+    ((_, _, offset, (changes, events, *sums)),) = folded.drain()
+    assert (offset, changes, events, sums) == (1, 2, 0, [0, 0, 0])

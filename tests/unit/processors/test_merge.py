@@ -19,7 +19,7 @@ class Feed:
         self.offset = 0
 
     def record(self, p: int, offset: int, watermark: float, tweets: int | None = None, kpi: str = VOLUME) -> Record:
-        measures = [] if tweets is None else [tweets, 10 * tweets, 1]
+        measures = [] if tweets is None else [tweets, tweets, 10 * tweets, 1]
         partial = Partial(
             kpi="" if tweets is None else kpi, window=0 if tweets is None else START, dims=[] if tweets is None else ["DEU"],
             measures=measures, raw_partition=p, offset=offset, watermark=watermark,
@@ -94,7 +94,7 @@ def test_the_ranking_of_a_window_is_one_record() -> None:
     out: list[Output] = []
     for tag, n in (("a", 2), ("b", 5), ("c", 2)):
         partial = Partial(
-            kpi="tweets.kpi.popular_hashtags_by_minute", window=START, dims=[tag], measures=[n, 0], raw_partition=0,
+            kpi="tweets.kpi.popular_hashtags_by_minute", window=START, dims=[tag], measures=[n, n, 0], raw_partition=0,
             offset=1, watermark=START,
         )  # fmt: skip
         out = f.merge.process([Record(0, 0, b"", msgspec.json.encode(partial), ())], 0.0, published_until=0)

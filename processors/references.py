@@ -1,0 +1,66 @@
+"""What one raw partition knows of the reference data: the versions of every entity, and which was valid when.
+
+Versions arrive in any order. One is in force from its `valid_from` until the next version's; a later record of the same
+`valid_from` corrects it. A version counts from the log position that it was told at: an event before that position is
+joined without it, and revised when the position is reached, whatever crashed in between.
+Bound: the versions of all entities (they are few; the clean topics of the references are compacted the same way).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from operator import attrgetter
+from typing import NamedTuple
+
+from processors.records import to_millis
+from topics.contract import CleanVersion, Reference
+
+ALWAYS_MS = 2**62
+
+
+class Told(NamedTuple):
+    """A version, and the raw offset that told of it."""
+
+    from_ms: int
+    offset: int
+    version: CleanVersion
+
+
+_from_ms = attrgetter("from_ms")
+
+
+class References:
+    """The versions known to one raw partition."""
+
+    def __init__(self, references: tuple[Reference, ...]) -> None:
+        self._entities: dict[str, dict[str, list[Told]]] = {r.prefix: {} for r in references}
+        self._id = {r.prefix: attrgetter(r.clean_key) for r in references}
+
+    def __len__(self) -> int:
+        return sum(len(told) for entities in self._entities.values() for told in entities.values())
+
+    def entity(self, prefix: str, version: CleanVersion) -> str:
+        """The id of the entity that this is a version of."""
+        return str(self._id[prefix](version))
+
+    def add(self, prefix: str, version: CleanVersion, offset: int) -> tuple[int, int]:
+        """Take a version in; the event times, [from, to) in ms, at which it is in force."""
+        known = self._entities[prefix].setdefault(self.entity(prefix, version), [])
+        new = Told(to_millis(version.valid_from), offset, version)
+        at = bisect_left(known, new.from_ms, key=_from_ms)
+        if at < len(known) and known[at].from_ms == new.from_ms:
+            if offset >= known[at].offset:
+                known[at] = new
+        else:
+            known.insert(at, new)
+        return new.from_ms, known[at + 1].from_ms if at + 1 < len(known) else ALWAYS_MS
+
+    def at(self, prefix: str, entity: str, event_ms: int, offset: int) -> CleanVersion | None:
+        """The version in force at an event time, among those told at or before a raw offset; None where there is none."""
+        known = self._entities[prefix].get(entity)
+        if known is None:
+            return None
+        here = bisect_right(known, event_ms, key=_from_ms) - 1
+        while here >= 0 and known[here].offset > offset:
+            here -= 1
+        return known[here].version if here >= 0 else None
