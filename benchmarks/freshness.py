@@ -1,4 +1,4 @@
-"""How long a tweet takes to be visible in Trino: `python -m benchmarks.freshness [--seconds 60]`, beside a running stack.
+"""How long an event takes to be visible in Trino: `python -m benchmarks.freshness tweets|animeverse`, beside a running stack.
 
 It asks for the newest event time in silver (and in the live KPI log) again and again. An event of time t counts as visible
 when the first answer whose newest event is not before t has come, the query's own time included. Every 20 ms of event
@@ -11,16 +11,24 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.latency import quantiles
+from riverhouse import businesses
 from riverhouse.clock import sleep, unix
 from riverhouse.local.trino_server import query
 
-QUERIES = {
-    "silver.tweets": "select to_unixtime(max(event_at)) from silver.tweets "
-    "where event_at > current_timestamp - interval '10' minute and event_at < current_timestamp",
-    "gold.kpi_log": "select to_unixtime(max(published_at)) from gold.kpi_log "
-    "where window_start_at > current_timestamp - interval '10' minute",
-}
 SAMPLE_S = 0.02
+
+
+def queries(business: str) -> dict[str, str]:
+    """Table → a query of the newest time in it; of the last ten minutes, so that file statistics prune."""
+    silver = f"silver.{businesses.facts(business).table}"
+    kpi = businesses.figure(business).topic
+    return {
+        silver: f"select to_unixtime(max(event_at)) from {silver} "
+        "where event_at > current_timestamp - interval '10' minute and event_at < current_timestamp",
+        f"gold.kpi_log ({kpi})": f"select to_unixtime(max(published_at)) from gold.kpi_log where kpi = '{kpi}' "
+        "and window_start_at > current_timestamp - interval '10' minute",
+    }
 
 
 def watch(sql: str, seconds: float) -> tuple[list[float], list[float]]:
@@ -43,15 +51,16 @@ def watch(sql: str, seconds: float) -> tuple[list[float], list[float]]:
 
 
 @click.command()
+@click.argument("business", type=click.Choice(businesses.DOMAINS))
 @click.option("--seconds", default=60.0, show_default=True, help="for each table")
-def main(seconds: float) -> None:
+def main(business: str, seconds: float) -> None:
     """Print the distribution of the time from event to visible in Trino."""
     table = Table("table", "samples", "p50 s", "p95 s", "max s", "query p50 s", title="event → visible in Trino")
-    for name, sql in QUERIES.items():
+    for name, sql in queries(business).items():
         ages, took = watch(sql, seconds)
         if not ages:
             raise click.ClickException(f"Nothing new came to {name}. The stack must run: `make up`.")
-        figures = (ages[len(ages) // 2], ages[int(len(ages) * 0.95)], ages[-1], took[len(took) // 2])
+        figures = (*quantiles(ages, 0.5, 0.95, 1.0), *quantiles(took, 0.5))
         table.add_row(name, f"{len(ages):,}", *(f"{f:.1f}" for f in figures))
     Console().print(table)
 

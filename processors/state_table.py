@@ -91,7 +91,7 @@ class ContextStore(StateStore):
     table: ContextTable
 
     def recover(self, partition: int, values: Iterable[bytes]) -> None:
-        self.table.state.state_of(partition).recover_context(values)
+        self.table.owner.state_of(partition).recover_context(values)
 
     async def on_rebalance(self, assigned: set[TP], *_: Any, **__: Any) -> None:
         """Positions follow the states that they belong to; those are kept by their own table."""
@@ -103,11 +103,11 @@ class ContextStore(StateStore):
 class ContextTable(Table):
     """A Faust table without values of its own: its changelog is a second one of the states of a `StateTable`."""
 
-    state: StateTable
+    owner: StateTable
 
     def of(self, state: StateTable) -> None:
         """Belong to `state`, and be known to the app."""
-        self.state = state
+        self.owner = state
         self.app.tables.add(self)
 
     def _new_store(self) -> ContextStore:

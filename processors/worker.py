@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,7 +60,9 @@ def build(flows: Sequence[Dataflow], index: int, partitions: int) -> faust.App:
 
     @app.timer(10.0)
     async def report() -> None:
-        log.info("state %s", describe())
+        log.info(
+            "state %s", {"stats": dict(app.consumer.stats), **{w.flow.stream.prefix: w.summary() for w in workers}}
+        )
 
     return app
 
@@ -172,3 +175,10 @@ class StreamWorker:
             },
             "cells": {p: sum(map(len, m.cells.values())) for p, (m, _) in self.merges.items()},
         }
+
+    def summary(self) -> dict[str, int]:
+        """What has been made of the raw records since the start, and how large the state is, over all partitions."""
+        states: dict[int, Partition] = self.table.data.states
+        counts = sum((s.counts for s in states.values()), Counter[str]())
+        cells = sum(len(w) for s in states.values() for f in s.folds for w in f.windows.values())
+        return {**counts, "cells": cells, "revisable": sum(len(s.history or ()) for s in states.values())}

@@ -11,6 +11,7 @@ import os
 import pathlib
 import secrets as random_secrets
 
+from riverhouse.businesses import DOMAINS
 from riverhouse.settings import Ports, load
 
 HOST = "127.0.0.1"
@@ -27,6 +28,16 @@ def ports() -> Ports:
     """The ports in force: those that `riverhouse up` chose and kept, else the preferred ones."""
     chosen = home() / "ports.json"
     return Ports.model_validate_json(chosen.read_bytes()) if chosen.exists() else load().ports
+
+
+def worker_port(domain: str, index: int) -> int:
+    """The web port of a business's worker number `index`: the businesses take turns, so more workers move no port."""
+    return ports().worker + index * len(DOMAINS) + DOMAINS.index(domain)
+
+
+def worker_ports() -> int:
+    """How many ports from `ports().worker` on the workers have."""
+    return load().workers.count * len(DOMAINS)
 
 
 def secret(name: str) -> str:

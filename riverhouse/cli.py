@@ -49,7 +49,7 @@ def main() -> None:
 @click.option("--lifeline", type=int, metavar="PID", help="stop everything when this process disappears")
 @click.option("--no-wait", is_flag=True, help="return when the services answer; do not wait for the first figures")
 def up(only: str, lifeline: int | None, no_wait: bool) -> None:
-    """Start the stack; return when the first live KPI, gold row and dashboards are there."""
+    """Start the stack; return when each business's first live KPI and gold row and all dashboards are there."""
     from riverhouse.local import stack  # noqa: PLC0415
     from riverhouse.local.console import Console  # noqa: PLC0415
 
@@ -145,14 +145,14 @@ def tail(topic: str, from_beginning: bool, limit: int | None) -> None:
 @main.command(context_settings=PASS_ON)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def replay(arguments: tuple[str, ...]) -> None:
-    """Send a file's events: riverhouse replay tweets FILE."""
+    """Send a file's events: riverhouse replay STREAM FILE."""
     hand_over("producers.replay", list(arguments))
 
 
 @main.command(context_settings=PASS_ON)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def ledger(arguments: tuple[str, ...]) -> None:
-    """Prove that clean + duplicates + rejected = raw."""
+    """Prove that every raw record was accounted for: riverhouse ledger BUSINESS."""
     hand_over("lakehouse_jobs.ledger", list(arguments))
 
 

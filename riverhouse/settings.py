@@ -7,9 +7,16 @@ from __future__ import annotations
 
 import functools
 import pathlib
+from typing import Annotated
 
-from pydantic import BaseModel, Field
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import BaseModel, Field, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -41,16 +48,21 @@ class Registry(BaseModel):
 
 
 class Producer(BaseModel):
+    """What the producers send. Plain names are of the tweets; AnimeVerse's have its name before them."""
+
     rate: float = Field(default=1000, gt=0, description="events a second; 0 is not a rate: use --flat-out")
     seed: int = 7
     history_hours: float = Field(
         24, ge=0, description="at the first start, this much history is sent before live events"
     )
     history_events: int = Field(default=40_000, ge=0, description="how many events that history has")
+    animeverse_rate: float = Field(default=40, gt=0, description="events a second, of shop and cinema together")
+    animeverse_history_hours: float = Field(72, ge=0, description="as `history_hours`")
+    animeverse_history_events: int = Field(default=30_000, ge=0, description="as `history_events`")
 
 
 class Workers(BaseModel):
-    count: int = Field(default=1, ge=1, le=64, description="Faust worker processes for each stream")
+    count: int = Field(default=1, ge=1, le=64, description="Faust worker processes for each business")
     batch_records: int = Field(default=5000, ge=1, description="most records of one partition in a batch")
     linger_ms: int = Field(
         default=100, ge=0, description="how long the broker gathers records before it answers a fetch"
@@ -89,6 +101,10 @@ class Settings(BaseSettings):
     cache: pathlib.Path = Field(
         default=pathlib.Path("~/.cache/riverhouse"), description="Java parts, shared by a user's checkouts"
     )
+    businesses: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("tweets", "animeverse"),
+        description="whose workers and producers run; in a variable, commas between them",
+    )
     ports: Ports = Ports()
     kafka: Kafka = Kafka()
     registry: Registry = Registry()
@@ -96,6 +112,11 @@ class Settings(BaseSettings):
     workers: Workers = Workers()
     lake: Lake = Lake()
     trino: Trino = Trino()
+
+    @field_validator("businesses", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
     @classmethod
     def settings_customise_sources(

@@ -5,8 +5,10 @@ Schemas come first: where the registry refuses one, nothing is changed and nothi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import click
 from confluent_kafka.admin import (
@@ -22,12 +24,15 @@ from rich.console import Console
 from rich.table import Table
 
 from riverhouse import addresses
+from riverhouse.clock import monotonic, sleep
 from riverhouse.settings import load
 from topics import registry
 from topics.catalogue import TOPICS
 from topics.contract import Topic
 
 MINUTE_MS = 60_000
+AT_ONCE = 8  # requests to the registry: each waits for its own log more than it works
+Found = TypeVar("Found")
 
 
 def desired_config(topic: Topic) -> dict[str, str]:
@@ -38,10 +43,11 @@ def desired_config(topic: Topic) -> dict[str, str]:
     if topic.broker_time:
         config["message.timestamp.type"] = "LogAppendTime"
     if topic.compacted:
-        # The newest value of a key stays; all of it goes after the retention, since windows stop changing. What is younger
-        # than the lag is kept whole, so that a reader that restarts finds a batch's records together with its marker.
+        # The newest value of a key stays; all of it goes after the retention, since windows stop changing, unless it is to
+        # stay for ever. What is younger than the lag is kept whole, so that a reader that restarts finds a batch's records
+        # together with its marker.
         config |= {
-            "cleanup.policy": "compact,delete",
+            "cleanup.policy": "compact" if topic.forever else "compact,delete",
             "segment.bytes": str(32 << 20),
             "segment.ms": str(10 * MINUTE_MS),
             "min.compaction.lag.ms": str(5 * MINUTE_MS),
@@ -85,7 +91,9 @@ def partitions_of(topic: Topic) -> int:
 
 def plan(topics: Sequence[Topic] = TOPICS) -> list[Change]:
     """What differs from the contracts. IncompatibleSchemaError where a schema would be refused."""
-    refused = [t.name for t in topics if not registry.is_compatible(t)]
+    known = registry.subjects()
+    asked = [t for t in topics if registry.subject(t) in known]  # what the registry does not know it can only take
+    refused = [t.name for t, fits in zip(asked, _side_by_side(registry.is_compatible, asked), strict=True) if not fits]
     if refused:
         raise registry.IncompatibleSchemaError(
             f"The registry would refuse the schemas of: {', '.join(refused)}.\n"
@@ -94,9 +102,16 @@ def plan(topics: Sequence[Topic] = TOPICS) -> list[Change]:
         )
     admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
     existing = admin.list_topics(timeout=30).topics
-    found = [t for t in topics if t.name in existing]
-    configs = _configs(admin, [t.name for t in found])
-    return [_compare(t, len(existing[t.name].partitions) if t in found else 0, configs.get(t.name, {})) for t in topics]
+    partitions = {t.name: len(existing[t.name].partitions) for t in topics if t.name in existing}
+    configs = _configs(admin, list(partitions))
+    registered = {t.name for t, is_so in zip(asked, _side_by_side(registry.is_registered, asked), strict=True) if is_so}
+    return [_compare(t, partitions.get(t.name, 0), configs.get(t.name, {}), t.name in registered) for t in topics]
+
+
+def _side_by_side(ask: Callable[[Topic], Found], topics: Sequence[Topic]) -> list[Found]:
+    """`ask` of every topic, several at once; the first failure is raised."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(ask, topics))
 
 
 def _configs(admin: AdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -111,8 +126,8 @@ def _configs(admin: AdminClient, names: Sequence[str]) -> dict[str, dict[str, st
     }
 
 
-def _compare(topic: Topic, partitions: int, config: dict[str, str]) -> Change:
-    change = Change(topic, create=not partitions, schema=not registry.is_registered(topic))
+def _compare(topic: Topic, partitions: int, config: dict[str, str], is_registered: bool) -> Change:
+    change = Change(topic, create=not partitions, schema=not is_registered)
     if partitions:
         wanted = desired_config(topic)
         change.config = {k: (config.get(k, "-"), v) for k, v in wanted.items() if config.get(k) != v}
@@ -126,9 +141,7 @@ def _compare(topic: Topic, partitions: int, config: dict[str, str]) -> Change:
 
 def apply(changes: Sequence[Change]) -> None:
     """Carry a plan out: schemas, then new topics, then settings."""
-    for change in changes:
-        if change.schema:
-            registry.register(change.topic)
+    _side_by_side(registry.register, [c.topic for c in changes if c.schema])
     admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
     replication = load().kafka.replication
     new = [
@@ -139,6 +152,7 @@ def apply(changes: Sequence[Change]) -> None:
     if new:
         for future in admin.create_topics(new).values():
             future.result()
+        _wait_until_known(admin, {n.topic for n in new})
     resources = [
         ConfigResource(
             ResourceType.TOPIC,
@@ -154,6 +168,17 @@ def apply(changes: Sequence[Change]) -> None:
     if resources:
         for future in admin.incremental_alter_configs(resources).values():
             future.result()
+
+
+def _wait_until_known(admin: AdminClient, names: set[str], within_s: float = 30) -> None:
+    """The controller has made the topics; the broker tells of them a moment later."""
+    deadline = monotonic() + within_s
+    while missing := names - admin.list_topics(timeout=within_s).topics.keys():
+        if monotonic() > deadline:
+            raise TimeoutError(
+                f"made, but not known to the broker after {within_s:.0f} s: {', '.join(sorted(missing))}"
+            )
+        sleep(0.05)
 
 
 def show(changes: Sequence[Change]) -> None:

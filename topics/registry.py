@@ -48,6 +48,11 @@ def client() -> SchemaRegistryClient:
     return SchemaRegistryClient({"url": addresses.registry_url()})
 
 
+def subjects() -> frozenset[str]:
+    """What the registry holds schemas for."""
+    return frozenset(client().get_subjects())
+
+
 def is_compatible(topic: Topic) -> bool:
     """Whether the registry would take the contract's schema; a subject that it does not know takes any."""
     try:

@@ -76,8 +76,8 @@ def flags(kept: Iterable[str], of_versions: frozenset[str], found: Iterable[str]
 
 
 def quotient(over: int, under: int, digits: int) -> float:
-    """over / under, rounded half away from zero as SQL does; `under` is positive."""
-    scale = 10**digits
+    """The ratio, rounded half away from zero as SQL does; `under` is positive."""
+    scale: int = 10**digits
     magnitude = (2 * abs(over) * scale + under) // (2 * under)
     return (magnitude if over >= 0 else -magnitude) / scale
 

@@ -70,4 +70,3 @@ def _id(entity: str, fields: dict[str, Any]) -> str:
 
 REFERENCES = tuple(s for s in STREAMS if isinstance(s, Reference))
 FLOWS = tuple(flow(r) for r in REFERENCES)
-

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from riverhouse import addresses
+from riverhouse import addresses, businesses
 from riverhouse.local import parts
 from riverhouse.local.service import Service, Task, shared_variables
 from riverhouse.settings import load
-from topics import catalogue
 
 
 def run(*module_and_arguments: str) -> list[str]:
@@ -36,32 +36,32 @@ def end_offset(topic: str) -> int:
     return total
 
 
-def group_has_members(stream: str) -> None:
-    """ConnectionError while no worker of the stream has joined its group."""
+def group_has_members(group: str) -> None:
+    """ConnectionError while no worker has joined the group."""
     admin = AdminClient({"bootstrap.servers": addresses.bootstrap(), "log_level": 0})
-    group = catalogue.stream(stream).group
     if not admin.describe_consumer_groups([group], request_timeout=3)[group].result().members:
         raise ConnectionError(f"the group {group} has no members")
 
 
-def worker(stream: str, index: int) -> Service:
-    """The worker number `index` (from 0) of a stream."""
+def worker(business: str, index: int) -> Service:
+    """The worker number `index` (from 0) of a business: one process for all of its streams."""
     return Service(
-        name=f"worker-{stream}-{index}",
+        name=f"worker-{business}-{index}",
         needs=("topics",),
-        command=lambda: run("processors", "worker", stream, "--index", str(index)),
-        probe=lambda: group_has_members(stream),
+        command=lambda: run("processors", "worker", business, "--index", str(index)),
+        probe=lambda: group_has_members(businesses.facts(business).group),
         variables=shared_variables,
-        address=lambda: f"http://{addresses.HOST}:{addresses.ports().worker + index}",
+        address=lambda: f"http://{addresses.HOST}:{addresses.worker_port(business, index)}",
         stop_within_s=20,
         memory="280 to 320 MB",
     )
 
 
-def producer(stream: str) -> Service:
+def producer(business: str) -> Service:
     return Service(
-        name=f"producer-{stream}", needs=("topics",), command=lambda: run("producers", "live", stream),
-        probe=lambda: end_offset(f"{stream}.raw"), variables=shared_variables, memory="100 to 150 MB",
+        name=f"producer-{business}", needs=("topics",), command=lambda: run("producers", "live", business),
+        probe=lambda: end_offset(businesses.facts(business).raw.name), variables=shared_variables,
+        memory="100 to 150 MB",
     )  # fmt: skip
 
 
@@ -85,5 +85,6 @@ SINK = Service(
 )  # fmt: skip
 
 
-def workers() -> list[Service]:
-    return [worker("tweets", index) for index in range(load().workers.count)]
+def workers(of: Iterable[str]) -> list[Service]:
+    """The workers of some businesses."""
+    return [worker(business, index) for business in of for index in range(load().workers.count)]

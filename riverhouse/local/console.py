@@ -9,7 +9,7 @@ from riverhouse.clock import monotonic
 
 
 class Console:
-    """Prints `[ 12.3s] kafka          ready (4.1s)`; threads may share it."""
+    """Prints `[ 12.3s] kafka                ready (4.1s)`; threads may share it."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._start, self._lock, self._quiet = monotonic(), threading.Lock(), quiet
@@ -23,6 +23,6 @@ class Console:
     def step(self, name: str, text: str) -> None:
         if self._quiet:
             return
-        shown = f"\x1b[1m{name:<14}\x1b[0m" if self._colour else f"{name:<14}"
+        shown = f"\x1b[1m{name:<20}\x1b[0m" if self._colour else f"{name:<20}"
         with self._lock:
             print(f"[{self.elapsed:6.1f}s] {shown} {text}", flush=True)

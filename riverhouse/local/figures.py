@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import psutil
 import trino
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from riverhouse import addresses
+from riverhouse import addresses, businesses
 from riverhouse.clock import monotonic, now, sleep
 from riverhouse.local import trino_server
 from topics.catalogue import STREAMS
-from topics.contract import Topic
 
 
 def memory_mb(pid: int) -> float:
@@ -40,17 +39,18 @@ class TopicFigures:
     lag: int | None
 
 
-def _ends(consumer: Consumer, topics: Iterable[str]) -> dict[str, dict[int, int]]:
-    known = consumer.list_topics(timeout=5).topics
-    return {
-        t: {p: consumer.get_watermark_offsets(TopicPartition(t, p), timeout=5)[1] for p in known[t].partitions}
-        for t in topics if t in known
-    }  # fmt: skip
+def _ends(admin: AdminClient, topics: Iterable[str]) -> dict[str, dict[int, int]]:
+    """The end offset of every partition of those topics that exist, asked for in one request."""
+    known = admin.list_topics(timeout=5).topics
+    wanted = {TopicPartition(t, p): OffsetSpec.latest() for t in topics if t in known for p in known[t].partitions}
+    found: dict[str, dict[int, int]] = {}
+    for at, future in (admin.list_offsets(wanted, request_timeout=5) if wanted else {}).items():
+        found.setdefault(at.topic, {})[at.partition] = future.result().offset
+    return found
 
 
-def committed(group: str) -> dict[tuple[str, int], int]:
+def committed(admin: AdminClient, group: str) -> dict[tuple[str, int], int]:
     """What a consumer group has committed, by topic and partition."""
-    admin = AdminClient({"bootstrap.servers": addresses.bootstrap(), "log_level": 0})
     asked = [ConsumerGroupTopicPartitions(group)]
     found = admin.list_consumer_group_offsets(asked, request_timeout=5)[group].result().topic_partitions
     return {(p.topic, p.partition): p.offset for p in found if p.offset >= 0}
@@ -58,18 +58,15 @@ def committed(group: str) -> dict[tuple[str, int], int]:
 
 def topics(over_s: float = 2.0) -> list[TopicFigures]:
     """Rate (measured over `over_s`) and lag of every topic that exists."""
-    every: dict[str, tuple[str, Topic]] = {t.name: (s.prefix, t) for s in STREAMS for t in s.topics}
-    consumer = Consumer({"bootstrap.servers": addresses.bootstrap(), "group.id": "riverhouse-status", "log_level": 0})
-    try:
-        before, begin = _ends(consumer, every), monotonic()
-        sleep(over_s)
-        after, seconds = _ends(consumer, every), monotonic() - begin
-    finally:
-        consumer.close()
-    done = {s.prefix: committed(s.group) for s in STREAMS}
+    admin = AdminClient({"bootstrap.servers": addresses.bootstrap(), "log_level": 0})
+    groups = {t.name: s.group for s in STREAMS for t in s.topics}
+    before, begin = _ends(admin, groups), monotonic()
+    sleep(over_s)
+    after, seconds = _ends(admin, groups), monotonic() - begin
+    done = {group: committed(admin, group) for group in set(groups.values())}
     found = []
-    for name, ends in after.items():
-        read = done[every[name][0]]
+    for name in (n for n in groups if n in after and n in before):
+        ends, read = after[name], done[groups[name]]
         lags = [end - read[name, p] for p, end in ends.items() if (name, p) in read]
         rate = (sum(ends.values()) - sum(before[name].values())) / seconds
         found.append(TopicFigures(name, sum(ends.values()), rate, sum(lags) if lags else None))
@@ -77,22 +74,32 @@ def topics(over_s: float = 2.0) -> list[TopicFigures]:
 
 
 def freshness() -> dict[str, str]:
-    """How old the newest row of each layer is, by SQL; what went wrong where there is no answer."""
-    asked = {
-        **{f"silver.{s.table}": f"select max(ingested_at) from lake.silver.{s.table}" for s in STREAMS},
-        "gold.kpi_log": "select max(published_at) from lake.gold.kpi_log",
-        "gold.tweet_volume_by_region": "select max(window_start_at) from lake.gold.tweet_volume_by_region",
-    }
-    return {name: _age(sql) for name, sql in asked.items()}
-
-
-def _age(sql: str) -> str:
+    """How old the newest row of each layer and business is, by one query; what went wrong where there is no answer."""
+    asked = dict(_newest())
+    query = " union all ".join(f"select '{name}', ({sql})" for name, sql in asked.items())
     try:
-        newest = trino_server.query(sql)[0][0]
-    except trino.exceptions.TrinoUserError:
-        return "no such table yet"
+        found = {str(name): newest for name, newest in trino_server.query(query)}
+        return {name: _age(found.get(name)) for name in asked}
+    except trino.exceptions.TrinoUserError as error:
+        return dict.fromkeys(asked, f"no answer yet: {error.message}")
     except Exception as error:  # noqa: BLE001 - a status shows what is wrong, it does not fail
-        return f"unknown ({type(error).__name__})"
+        return dict.fromkeys(asked, f"unknown ({type(error).__name__})")
+
+
+def _newest() -> Iterator[tuple[str, str]]:
+    """What is asked for its newest time: a name and a query of one value."""
+    for business in businesses.chosen():
+        streams = " union all ".join(
+            f"select max(ingested_at) m from lake.silver.{s.table}" for s in businesses.streams(business)
+        )
+        yield f"silver, {business}", f"select max(m) from ({streams})"
+        topics = ", ".join(f"'{k.topic}'" for k in businesses.kpis(business))
+        yield f"gold.kpi_log, {business}", f"select max(published_at) from lake.gold.kpi_log where kpi in ({topics})"
+        table = f"gold.{businesses.figure(business).name}"
+        yield f"{table} (window)", f"select max(window_start_at) from lake.{table}"
+
+
+def _age(newest: object) -> str:
     if not isinstance(newest, dt.datetime):
         return "no rows"
     aware = newest if newest.tzinfo else newest.replace(tzinfo=dt.UTC)

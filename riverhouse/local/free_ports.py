@@ -56,7 +56,7 @@ def keep(home: pathlib.Path) -> dict[str, tuple[int, int]]:
     path, preferred = home / "ports.json", load().ports
     earlier = Ports.model_validate_json(path.read_bytes()) if path.exists() else preferred
     set_now = {k: v for k, v in preferred.model_dump().items() if v}
-    chosen = choose(Ports(**{**earlier.model_dump(), **set_now}), load().workers.count)
+    chosen = choose(Ports(**{**earlier.model_dump(), **set_now}), addresses.worker_ports())
     draft = path.with_suffix(".draft")
     draft.write_text(chosen.model_dump_json(indent=2))
     draft.replace(path)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
 
-from riverhouse import addresses
+from riverhouse import addresses, businesses
 from riverhouse.clock import monotonic
 from riverhouse.local import applications as apps
 from riverhouse.local import control, free_ports
@@ -24,7 +24,7 @@ from riverhouse.local.trino_server import TRINO
 
 PROFILES: Mapping[str, tuple[str, ...]] = {
     "core": ("postgres", "kafka", "registry", "trino"),
-    "live": ("kafka", "registry", "topics", "workers", "producer"),
+    "live": ("kafka", "registry", "topics", "workers", "producers"),
     "lake": ("postgres", "kafka", "registry", "trino", "topics", "tables", "views", "sink"),
     "all": ("all",),
 }
@@ -33,10 +33,11 @@ OWN = {"data", "log", "etc", "run", "secrets", "ports.json", "env"}  # what `cle
 FIRST_ONE: Mapping[str, tuple[str, ...]] = {"trino": ("registry",)}
 
 
-def everything() -> dict[str, Step]:
-    """All steps by name."""
+def everything(of: Sequence[str] | None = None) -> dict[str, Step]:
+    """All steps by name, with the workers and producers of the businesses `of`; None: those of the settings."""
+    of = businesses.chosen() if of is None else of
     steps: list[Step] = [POSTGRES, KAFKA, REGISTRY, TRINO, apps.TOPICS, apps.TABLES, apps.VIEWS]
-    steps += [*apps.workers(), apps.SINK, apps.producer("tweets"), ASSETS, SUPERSET]
+    steps += [*apps.workers(of), apps.SINK, *map(apps.producer, of), ASSETS, SUPERSET]
     return {s.name: s for s in steps}
 
 
@@ -45,7 +46,7 @@ def select(only: Iterable[str]) -> dict[str, Step]:
     steps, chosen = everything(), dict[str, Step]()
     for wanted in only:
         for name in PROFILES.get(wanted, (wanted,)):
-            singular = name.removesuffix("s") if name == "workers" else name
+            singular = name.removesuffix("s") if name in {"workers", "producers"} else name
             found = {k: s for k, s in steps.items() if name in {"all", k} or k.startswith(f"{singular}-")}
             if not found:
                 known = ", ".join([*PROFILES, *steps])
@@ -143,7 +144,7 @@ def down(console: Console) -> None:
         console.step("riverhouse", "does not run")
         return
     with alone():
-        steps = everything()
+        steps = everything(businesses.DOMAINS)  # also what ran before the setting changed
         names = [n for n, info in control.states().items() if info["statename"] in control.UP and n in steps]
         graph: dict[str, set[str]] = {n: set() for n in names}
         for name in names:

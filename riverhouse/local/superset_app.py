@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 import httpx
+import yaml
 
 from riverhouse import addresses
 from riverhouse.local import parts
@@ -63,11 +64,17 @@ def login() -> Iterator[httpx.Client]:
         yield client
 
 
-def dashboards() -> list[str]:
-    """The titles of the published dashboards."""
+def declared() -> set[str]:
+    """The addresses (slugs) of the dashboards that `superset/assets/` declares, one file or more for each business."""
+    files = (ROOT / "superset" / "assets").rglob("*.yaml")
+    return {slug for file in files for slug in yaml.safe_load(file.read_text()).get("dashboards", ())}
+
+
+def dashboards() -> dict[str, str]:
+    """The published dashboards: address (slug) → title."""
     with login() as client:
         found = client.get("/api/v1/dashboard/").raise_for_status().json()["result"]
-    return sorted(d["dashboard_title"] for d in found if d.get("published"))
+    return {d["slug"]: d["dashboard_title"] for d in found if d.get("published")}
 
 
 ASSETS = Task(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import pathlib
 import subprocess
@@ -16,6 +18,9 @@ SMALL = {
     "RIVERHOUSE_PRODUCER__RATE": "100",
     "RIVERHOUSE_PRODUCER__HISTORY_HOURS": "6",
     "RIVERHOUSE_PRODUCER__HISTORY_EVENTS": "6000",
+    "RIVERHOUSE_PRODUCER__ANIMEVERSE_RATE": "20",
+    "RIVERHOUSE_PRODUCER__ANIMEVERSE_HISTORY_HOURS": "12",
+    "RIVERHOUSE_PRODUCER__ANIMEVERSE_HISTORY_EVENTS": "6000",
     "RIVERHOUSE_LAKE__MAINTENANCE_INTERVAL_S": "60",
 }
 Riverhouse = Callable[..., str]
@@ -29,9 +34,14 @@ def riverhouse(*arguments: str, within_s: float = 300) -> str:
     return done.stdout
 
 
+def rows(cli: Riverhouse, query: str) -> list[list[str]]:
+    """The answer to a query, as `riverhouse sql` gives it."""
+    return list(csv.reader(io.StringIO(cli("sql", "--csv", query))))[1:]
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
-    """The home folder of a running stack with live tweets."""
+    """The home folder of a running stack with both businesses live."""
     home = tmp_path_factory.mktemp("up")
     with variables({**own_home(home), **SMALL}):
         try:

@@ -14,8 +14,17 @@ from riverhouse.local.testing import own_home, variables
 
 def test_profiles_and_names() -> None:
     assert list(stack.select(["core"])) == ["postgres", "kafka", "registry", "trino"]
-    assert set(stack.select(["kafka", "workers"])) == {"kafka", "worker-tweets-0"}
+    assert set(stack.select(["kafka", "workers"])) == {"kafka", "worker-tweets-0", "worker-animeverse-0"}
+    assert set(stack.select(["producers"])) == {"producer-tweets", "producer-animeverse"}
+    assert set(stack.select(["worker-animeverse"])) == {"worker-animeverse-0"}
     assert set(stack.select(["all"])) == set(stack.everything())
+
+
+def test_only_the_businesses_of_the_setting_have_workers_and_producers() -> None:
+    with variables({"RIVERHOUSE_BUSINESSES": "animeverse", "RIVERHOUSE_WORKERS__COUNT": "2"}):
+        own = [name for name in stack.everything() if name.startswith(("worker-", "producer-"))]
+        assert own == ["worker-animeverse-0", "worker-animeverse-1", "producer-animeverse"]
+        assert "producer-tweets" in stack.everything(["tweets"])
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
