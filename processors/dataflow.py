@@ -226,6 +226,8 @@ class Partition:
         first = self.seen.first(event_id, sealed)
         if first == offset:
             return  # accepted before the crash; its clean record is in the log
+        if first is not None and first > offset:
+            first = None  # claimed by a later record: what became of this one was decided without it
         cause = Cause(self.partition, offset, record.timestamp_ms, self.watermark_ms)
         if first is not None:
             out.append(self._duplicate(cause, name, first))
@@ -285,7 +287,7 @@ class Partition:
         """What an accepted event causes in the raw topics of other streams."""
         for stream, key, event in self.flow.derive(clean):
             yield Output(stream.raw.name, key.encode(), _encode(event))
-        headers = ((REFERENCE, self.flow.stream.prefix.encode()),)
+        headers = [(REFERENCE, self.flow.stream.prefix.encode())]
         for stream in self.flow.joined_by:
             for p in range(self._partitions):
                 yield Output(stream.raw.name, None, value, p, headers)

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
 SPAN_MS = 6 * 3_600_000
-IN_MEMORY_BYTES = 1 << 20  # of a segment; what is larger goes to a file
+IN_MEMORY_BYTES = 64 << 10  # of a segment; what is larger goes to a file
 
 
 class Segment:

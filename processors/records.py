@@ -31,7 +31,7 @@ class Output(NamedTuple):
     key: bytes | None
     value: bytes
     partition: int = -1
-    headers: Sequence[tuple[str, bytes]] | None = None
+    headers: list[tuple[str, bytes]] | None = None
 
 
 class Derived(NamedTuple):

@@ -302,6 +302,9 @@ class Stream:
     rankings: tuple[Ranking, ...] = ()
     gauges: tuple[Latest, ...] = ()
     references: tuple[Reference, ...] = ()  # whose versions of the event's time its clean events name
+    clean_kept: dt.timedelta | None = (
+        None  # retention of the clean topic where state reaches further back than the default
+    )
     revisable_for: dt.timedelta = 3 * DAY  # how late a version may arrive and still revise the events of its time
     allowed_lateness: dt.timedelta = HOUR
     out_of_orderness: dt.timedelta = dt.timedelta(seconds=5)
@@ -349,6 +352,7 @@ class Stream:
             f"{self.prefix}.clean",
             self.clean_event,
             self.clean_key,
+            retention=self.clean_kept,
             describe="Each accepted event once. Partition p is a filtered map of raw partition p, in order.",
         )
 

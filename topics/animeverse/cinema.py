@@ -80,6 +80,7 @@ CINEMA = Stream(
     kpis=(SCREENINGS_BY_HOUR,),
     references=(SCREENINGS, TITLES, CUSTOMERS),
     allowed_lateness=LATENESS,
+    dedupe_horizon=LATENESS,
     partials_kept=10 * DAY,  # tickets are sold days ahead
     describe="The cinema's tickets, concessions and refunds.",
 )

@@ -10,6 +10,7 @@ from msgspec import Meta
 from topics.contract import HOUR
 
 Id = Annotated[str, Meta(min_length=1, max_length=64)]
+Compound = Annotated[str, Meta(min_length=1, max_length=160)]  # made of ids
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
 Cents = Annotated[int, Meta(ge=0, le=10**9)]
 Quantity = Annotated[int, Meta(ge=1, le=10**6)]

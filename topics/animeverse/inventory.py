@@ -41,5 +41,6 @@ INVENTORY = Stream(
     key="product_id",
     clean_key="product_id",
     allowed_lateness=LATENESS,
+    dedupe_horizon=LATENESS,
     describe="Stock documents: deliveries, transfers, counts, adjustments.",
 )

@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from topics.animeverse.common import LATENESS, Id
+from topics.animeverse.common import LATENESS, Compound, Id
 from topics.contract import DAY, HOUR, CleanEvent, Event, Kpi, Latest, Ratio, Stream, Total
 
 CONVERSION = 7 * DAY  # a purchase this long after a cinema visit counts as its conversion
@@ -17,7 +17,7 @@ SESSION_GAP = dt.timedelta(minutes=30)  # steps closer than this belong to one s
 class Step(Event, kw_only=True):
     """What a customer did. A visit takes place when the film starts; it is known from when the ticket is bought."""
 
-    step_id: Id
+    step_id: Compound
     customer_id: Id
     kind: Literal["visit", "visit_refund", "purchase", "return", "review"]
     at: dt.datetime
@@ -92,6 +92,7 @@ JOURNEYS = Stream(
         ),
     ),
     allowed_lateness=CONVERSION + LATENESS,
+    clean_kept=12 * DAY,
     partials_kept=12 * DAY,
     describe="Every step of a known customer through shop and cinema.",
 )  # fmt: skip

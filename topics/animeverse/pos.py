@@ -106,5 +106,6 @@ POS = Stream(
     kpis=(SALES_BY_MINUTE, SALES_BY_CATEGORY),
     references=(PRODUCTS, CUSTOMERS, STORES),
     allowed_lateness=LATENESS,
+    dedupe_horizon=LATENESS,
     describe="Receipts of the shops: sales and returns.",
 )

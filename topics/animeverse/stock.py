@@ -5,16 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from typing import Literal
 
-from topics.animeverse.common import LATENESS, Id
+from topics.animeverse.common import LATENESS, Compound, Id
 from topics.animeverse.reference import PRODUCTS
-from topics.contract import Event, Latest, Revisable, Stream
+from topics.contract import DAY, Event, Latest, Revisable, Stream
 
 
 class Move(Event, kw_only=True):
     """A movement. `quantity` is signed; of a count it is what was found on the shelf at that moment."""
 
-    move_id: Id
-    item: Id  # store_id/product_id
+    move_id: Compound
+    item: Compound  # store_id/product_id
     kind: Literal["sale", "return", "delivery", "transfer_in", "transfer_out", "adjustment", "count"]
     at: dt.datetime
     store_id: Id
@@ -65,5 +65,6 @@ STOCK = Stream(
     ),
     references=(PRODUCTS,),
     allowed_lateness=LATENESS,
+    clean_kept=60 * DAY,  # an item that has not moved for longer begins anew with its next count
     describe="Every movement of a product in a store.",
 )  # fmt: skip

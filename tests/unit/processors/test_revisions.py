@@ -153,6 +153,6 @@ def test_versions_are_told_to_every_partition_of_the_streams_that_join_them() ->
     event = {"store_id": "x", "valid_from": START_MS, "name": "X", "kind": "store"}
     out = Partition(flow, 0, 3).process(1, [Record(0, START_MS, b"x", msgspec.json.encode(event))])
     told = [o for o in out if o.topic == SALES.raw.name]
-    assert [(o.partition, o.headers) for o in told] == [(p, (("reference", b"animeverse.stores"),)) for p in range(3)]
+    assert [(o.partition, o.headers) for o in told] == [(p, [("reference", b"animeverse.stores")]) for p in range(3)]
     (clean,) = [o for o in out if o.topic == STORES.clean.name]
     assert msgspec.json.decode(clean.key or b"") == ["x", START_MS + 1000]
