@@ -73,14 +73,14 @@ def offsets(topic: Topic, timeout_s: float = 15.0) -> list[tuple[int, int]]:
 
 
 class Outbox:
-    """Sends the events of one topic. `sent` counts what was queued, `waiting` what the broker has not acknowledged."""
+    """Sends the events of some topics. `sent` counts what was queued, `waiting` what the broker has not acknowledged."""
 
-    def __init__(self, topic: Topic, bootstrap: str | None = None, headers: Headers | None = None) -> None:
-        self.topic = topic
+    def __init__(self, topics: Iterable[Topic], bootstrap: str | None = None, headers: Headers | None = None) -> None:
         self.sent = 0
         self.errors = 0  # connection troubles seen; each is retried
-        self._headers = headers if headers is not None else schema_headers(topic)
+        self._headers = {t.name: schema_headers(t) if headers is None else headers for t in topics}
         self._fatal: KafkaError | None = None
+        self._topic: str | None = None  # of the first event that could not be delivered
         self._producer = Producer(
             settings(bootstrap or addresses.bootstrap())
             | {"on_delivery": self._undelivered, "error_cb": self._trouble},
@@ -91,14 +91,14 @@ class Outbox:
     def waiting(self) -> int:
         return len(self._producer)
 
-    def send(self, events: Iterable[tuple[bytes, bytes]], headers: Headers | None = None) -> None:
-        """Queue events, (key, value), with the topic's headers and the given ones. Waits while the queue is full."""
-        produce, name = self._producer.produce, self.topic.name
-        all_headers = self._headers + headers if headers else self._headers
-        for key, value in events:
+    def send(self, events: Iterable[tuple[str, bytes, bytes]], headers: Headers | None = None) -> None:
+        """Queue events, (topic, key, value), with the topic's headers and the given ones. Waits while the queue is full."""
+        produce, more = self._producer.produce, headers or []
+        all_headers = {name: [*own, *more] for name, own in self._headers.items()}
+        for topic, key, value in events:
             while True:
                 try:
-                    produce(name, value, key, headers=all_headers)
+                    produce(topic, value, key, headers=all_headers[topic])
                     break
                 except BufferError:
                     self.poll(0.05)
@@ -117,8 +117,9 @@ class Outbox:
         self.poll(0)
         return left
 
-    def _undelivered(self, error: KafkaError | None, _: Message) -> None:
+    def _undelivered(self, error: KafkaError | None, message: Message) -> None:
         self._fatal = self._fatal or error
+        self._topic = self._topic or message.topic()
 
     def _trouble(self, error: KafkaError) -> None:
         self.errors += 1
@@ -131,7 +132,9 @@ class Outbox:
         hint = (
             "check that the topic exists (`riverhouse topics plan`) and the broker's log; then start the producer again"
         )
-        raise Problem(f"events for {self.topic.name} cannot be delivered", f"{error.name()}: {error.str()}", hint)
+        raise Problem(
+            f"events for {self._topic or 'the broker'} cannot be delivered", f"{error.name()}: {error.str()}", hint
+        )
 
 
 def is_empty(marks: Sequence[tuple[int, int]]) -> bool:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import msgspec
 import numpy as np
 
 from producers.places import Floats
 
-Event = tuple[bytes, bytes]  # key, value
+Event = tuple[str, bytes, bytes]  # topic, key, value
 HELD_MAX = 100_000  # duplicates waiting to be sent again; beyond it the earliest go out before their time
 
 
@@ -31,17 +31,29 @@ class Knobs:
     out_of_order_s: float = 10.0  # at most
     late: float = 0.002
     late_hours: float = 2.0  # at most
+    very_late: float = 0.0
+    very_late_hours: float = 72.0  # at most; more than `late_hours`
     corrupt: float = 0.0005
     drift: float = 0.001
     skew: float = 0.0
     skew_s: float = 120.0  # exactly: a clock that runs ahead
 
     def __post_init__(self) -> None:
-        if self.out_of_order + self.late + self.skew > 1 or self.corrupt + self.drift > 1:
+        if self.out_of_order + self.late + self.very_late + self.skew > 1 or self.corrupt + self.drift > 1:
             raise ValueError("the fractions of faults add up to more than all events")
 
 
-NONE = Knobs(duplicates=0, out_of_order=0, late=0, corrupt=0, drift=0)
+def reaches(knob: str) -> bool:
+    """Whether a knob says how far a fault reaches; the others are fractions."""
+    return knob.endswith(("_s", "_hours"))
+
+
+def none(kind: type[Knobs]) -> Knobs:
+    """No faults at all."""
+    return kind(**{f.name: 0.0 for f in fields(kind) if not reaches(f.name)})
+
+
+NONE = none(Knobs)
 
 
 class Faults:
@@ -58,9 +70,11 @@ class Faults:
         k, rng = self.knobs, self._rng("times", block, at)
         u, reach = rng.random(len(at)), rng.random(len(at))
         late, moved = k.late, k.late + k.out_of_order
+        skewed = moved + k.skew
+        beyond = k.late_hours + reach * (k.very_late_hours - k.late_hours)
         shift = np.select(
-            [u < late, u < moved, u < moved + k.skew],
-            [-reach * k.late_hours * 3600, -reach * k.out_of_order_s, k.skew_s],
+            [u < late, u < moved, u < skewed, u < skewed + k.very_late],
+            [-reach * k.late_hours * 3600, -reach * k.out_of_order_s, k.skew_s, -beyond * 3600],
             0.0,
         )
         return np.asarray(at + shift)
@@ -71,8 +85,8 @@ class Faults:
         u = rng.random(len(at))
         sent = list(events)
         for i in np.flatnonzero(u < k.corrupt + k.drift).tolist():
-            key, value = sent[i]
-            sent[i] = (key, _corrupt(value, rng) if u[i] < k.corrupt else _drift(value, rng))
+            topic, key, value = sent[i]
+            sent[i] = (topic, key, _corrupt(value, rng) if u[i] < k.corrupt else _drift(value, rng))
         for i in np.flatnonzero(rng.random(len(at)) < k.duplicates).tolist():
             self._count += 1
             heapq.heappush(self._held, (float(at[i] + rng.random() * k.duplicate_after_s), self._count, sent[i]))

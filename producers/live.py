@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import FrameType
 
 import numpy as np
 
 from producers.broker import Outbox
-from producers.places import Floats, history
-from producers.worlds import BLOCK, Source
+from producers.places import Floats
+from producers.worlds import BLOCK, Sending, Source
 from riverhouse import clock
 from riverhouse.local.problem import Problem
 from riverhouse.logs import logger
@@ -95,15 +95,24 @@ class Progress:
         return {"sent": box.sent, "made": self.source.made, "queue": box.waiting, "errors": box.errors}
 
 
-def send_history(source: Source, outbox: Outbox, hours: float, events: int, seed: int, stop: Stop) -> None:
-    """The hours before now, in the order of event time, as fast as the broker takes them."""
+def send(outbox: Outbox, sendings: Iterable[Sending]) -> None:
+    for events, headers in sendings:
+        outbox.send(events, headers)
+
+
+def send_history(
+    source: Source, outbox: Outbox, hours: float, events: int, stop: Stop, begun: Callable[[], object]
+) -> None:
+    """The hours before now, in the order of event time, as fast as the broker takes them; `begun` is called before the first."""
     now = clock.unix()
-    at = history(now - hours * 3600, now, events, seed)
     progress = Progress(outbox, source)
+    send(outbox, source.begin(now - hours * 3600))
+    begun()
+    at = source.world.history(now - hours * 3600, now, events)
     for first in range(0, len(at), BLOCK):
         if stop.asked:
             break
-        outbox.send(source.block(at[first : first + BLOCK]))
+        send(outbox, source.sendings(at[first : first + BLOCK]))
         progress.tick()
     progress.summary("history sent")
 
@@ -122,7 +131,7 @@ def paced(source: Source, outbox: Outbox, rate: float, count: int | None, stop: 
         if count is not None:
             todo = min(todo, count - (source.made - before))
         if todo > 0:
-            outbox.send(source.block(schedule.times(made, todo)))
+            send(outbox, source.sendings(schedule.times(made, todo)))
             made += todo
         progress.tick()
         if todo < BLOCK:
@@ -135,18 +144,18 @@ def flat_out(source: Source, outbox: Outbox, count: int | None, stop: Stop) -> N
     while not stop.asked and (count is None or source.made - before < count):
         todo = BLOCK if count is None else min(BLOCK, count - (source.made - before))
         now = max(clock.unix(), last + 1e-6)
-        outbox.send(source.block(np.linspace(last, now, todo, endpoint=False)))
+        send(outbox, source.sendings(np.linspace(last, now, todo, endpoint=False)))
         last = now
         progress.tick()
 
 
 def finish(source: Source, outbox: Outbox, stop: Stop) -> None:
-    """Send the duplicates still held and wait for the broker; a stopped producer waits FLUSH_S at most.
+    """Send what is left and wait for the broker; a stopped producer waits FLUSH_S at most.
 
     Problem where events are left that the broker has not acknowledged.
     """
     progress, deadline = Progress(outbox, source), None
-    outbox.send(source.rest())
+    send(outbox, source.ending())
     while left := outbox.flush(0.2):
         if stop.asked and deadline is None:
             deadline = clock.monotonic() + FLUSH_S

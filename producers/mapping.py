@@ -1,6 +1,7 @@
 """From the rows of a foreign layout to events: a mapping file says which column becomes which field.
 
-A mapping is a TOML file. Without one, each column becomes the field of the same name (`user.user_id` is a nested one).
+A mapping is a TOML file. Without one, each column becomes the field of the same name (`user.user_id` is a nested one;
+a list in a cell of CSV has semicolons between its items).
 
     [file]                                  # optional
     delimiter = ";"                         # of CSV; by default a comma, in .tsv files a tab
@@ -31,6 +32,7 @@ import difflib
 import pathlib
 import string
 import tomllib
+import typing
 import zoneinfo
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -38,6 +40,8 @@ from typing import Any, Literal
 import msgspec
 
 from riverhouse.local.problem import Problem
+
+SEPARATOR = ";"
 
 
 class File(msgspec.Struct, forbid_unknown_fields=True):
@@ -101,9 +105,17 @@ def load(path: pathlib.Path) -> Mapping:
 
 
 def identity(columns: Iterable[str], event: type[msgspec.Struct]) -> Mapping:
-    """Each field from the column of its name, or from inside one; columns that are no field are left out."""
+    """Each field from the column of its name, or from inside one; columns that are no field are left out.
+
+    A list in a cell of text has `SEPARATOR` between its items.
+    """
     there = set(columns)
-    return Mapping({t: t for t in targets(event) if t in there or t.split(".", 1)[0] in there})
+    known = {t: f for t, f in targets(event).items() if t in there or t.split(".", 1)[0] in there}
+    return Mapping({t: Field(column=t, split=SEPARATOR, strip=" ") if _is_list(f) else t for t, f in known.items()})
+
+
+def _is_list(f: msgspec.structs.FieldInfo) -> bool:
+    return any(typing.get_origin(t) is list for t in (f.type, *typing.get_args(f.type)))
 
 
 def targets(event: type[msgspec.Struct], prefix: str = "") -> dict[str, msgspec.structs.FieldInfo]:

@@ -84,7 +84,7 @@ def _languages(rng: np.random.Generator, country: Ints) -> list[str]:
 
 def _names(seed: int, rng: np.random.Generator, country: Ints) -> tuple[list[str], list[str]]:
     """Display names and handles. Faker is slow, so it makes pools of first and last names, which people combine."""
-    pools = {locale: _pool(seed, locale) for locale in sorted({c.locale for c in COUNTRIES})}
+    pools = {locale: name_pool(seed, locale) for locale in sorted({c.locale for c in COUNTRIES})}
     latin = pools["en_GB"]
     names, handles, taken = [], [], set[str]()
     draws = rng.integers(0, NAMES_A_LOCALE, (len(country), 4)).tolist()
@@ -101,7 +101,7 @@ def _names(seed: int, rng: np.random.Generator, country: Ints) -> tuple[list[str
     return names, handles
 
 
-def _pool(seed: int, locale: str) -> tuple[list[str], list[str]]:
+def name_pool(seed: int, locale: str) -> tuple[list[str], list[str]]:
     fake = Faker(locale, use_weighting=False)
     fake.seed_instance(f"{seed} {locale}")
     firsts = [fake.first_name() for _ in range(NAMES_A_LOCALE)]
@@ -110,10 +110,10 @@ def _pool(seed: int, locale: str) -> tuple[list[str], list[str]]:
 
 def _handle(first: str, last: str, latin_first: str, latin_last: str, style: int, n: int) -> str:
     """A handle in ASCII; people whose names have no Latin letters take a Latin nickname, as people do."""
-    f, s = _ascii(first) or _ascii(latin_first), _ascii(last) or _ascii(latin_last)
+    f, s = latin(first) or latin(latin_first), latin(last) or latin(latin_last)
     return _HANDLES[style % len(_HANDLES)].format(f=f, l=s, n=n % 100)[:24]
 
 
-def _ascii(name: str) -> str:
+def latin(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z]", "", plain.lower())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,8 +95,13 @@ def bucket(at: Floats) -> npt.NDArray[np.int64]:
 
 def history(start: float, end: float, count: int, seed: int) -> Floats:
     """`count` times between `start` and `end`, sorted, denser where more of the world is awake."""
+    return spread(start, end, count, seed, lambda at: np.asarray(intensity().sum(axis=1)[bucket(at)]))
+
+
+def spread(start: float, end: float, count: int, seed: int, density: Callable[[Floats], Floats]) -> Floats:
+    """`count` times between `start` and `end`, sorted, as dense as `density` says, which looks every ten minutes."""
     grid = np.linspace(start, end, max(2, int((end - start) / 600) + 2))
-    density = intensity().sum(axis=1)[bucket(grid)]
-    mass = np.concatenate(([0.0], np.cumsum((density[1:] + density[:-1]) / 2)))
+    here = density(grid)
+    mass = np.concatenate(([0.0], np.cumsum((here[1:] + here[:-1]) / 2)))
     rng = np.random.default_rng([seed, int(start), int(end)])
     return np.asarray(np.sort(np.interp(rng.random(count) * mass[-1], mass, grid)))

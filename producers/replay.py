@@ -55,6 +55,7 @@ class Translator:
         self._verbatim = verbatim  # JSON lines without a mapping are events already: their bytes are sent as they are
         self._key = stream.key.split(".")
         self._file = file
+        self.topic = stream.raw.name
 
     def record(self, row: Row) -> Record:
         headers: Headers = [("source_file", self._file.encode()), ("source_line", str(row.line).encode())]
@@ -83,8 +84,8 @@ class Translator:
 
 def _event_time(event: Any) -> float | None:
     """Seconds since the epoch; None where the event has no time that we know."""
-    at = getattr(event, "created_at", None) or getattr(event, "event_at", None)
-    return at.timestamp() if isinstance(at, dt.datetime) else None
+    found = (getattr(event, name, None) for name in ("created_at", "event_at", "at", "valid_from"))
+    return next((at.timestamp() for at in found if isinstance(at, dt.datetime)), None)
 
 
 class Pace:
@@ -129,7 +130,7 @@ def send(rows: Iterable[Row], translator: Translator, outbox: Outbox, pace: Pace
             outbox.poll(min(wait, 0.1))
         if stop.asked:
             return
-        outbox.send([(record.key, record.value)], record.headers)
+        outbox.send([(translator.topic, record.key, record.value)], record.headers)
         counts.events += record.fits
         counts.unmappable += not record.fits
         counts.line = row.line
@@ -203,7 +204,7 @@ def replay(
     contract, console = stream_called(stream), Console(stderr=True)
     table, translator = prepare(contract, file, kind, mapping)
     offsets(contract.raw)  # the broker and the topic are there, or nothing is begun
-    outbox = Outbox(contract.raw)
+    outbox = Outbox([contract.raw])
     with signals() as stop:
         rows = itertools.islice(table.rows, limit)
         counts = show(table, send(rows, translator, outbox, Pace(rate, speed_up), stop), console)

@@ -8,19 +8,19 @@ Faker and all templates are spent when the world is made; an event then costs a 
 from __future__ import annotations
 
 import hashlib
+from itertools import repeat
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from producers import trends
+from producers import trends, worlds
+from producers.faults import Event
 from producers.people import Ints, People, people
 from producers.phrases import Phrases, Texts, phrases
-from producers.places import COUNTRIES, Floats, bucket, intensity
-from topics.contract import Topic
+from producers.places import COUNTRIES, Floats, bucket, history, intensity
+from topics.contract import Stream
 from topics.tweets import TWEETS
-
-Event = tuple[bytes, bytes]  # key, value
 
 USERS = 20_000
 ENGLISH_SHARE = 0.08  # of the tweets of people whose language is another
@@ -35,10 +35,10 @@ _VALUE = (
 )
 
 
-class World:
+class World(worlds.World):
     """20,000 people by default, and what they say. Making one takes about a second, and reads no clock."""
 
-    topic: Topic = TWEETS.raw
+    streams: tuple[Stream, ...] = (TWEETS,)
 
     def __init__(self, seed: int, users: int = USERS) -> None:
         self.seed = seed
@@ -59,7 +59,7 @@ class World:
         self._sentiment: Texts = np.array([*scores, b""], dtype=object)
 
     def events(self, block: int, at: Floats) -> list[Event]:
-        """One tweet for each time in `at` (seconds since the epoch), as (key, value), in that order.
+        """One tweet for each time in `at` (seconds since the epoch), as (topic, key, value), in that order.
 
         Randomness comes from the seed, the block number and the times, so that a producer started again at a later
         time never repeats an id.
@@ -101,7 +101,13 @@ class World:
             replies.tolist(),
             strict=True,
         )
-        return list(zip(self._key[who].tolist(), [_VALUE % row for row in columns], strict=True))
+        return list(
+            zip(repeat(TWEETS.raw.name, n), self._key[who].tolist(), [_VALUE % row for row in columns], strict=True)
+        )
+
+    def history(self, start: float, end: float, count: int) -> Floats:
+        """Times of `count` tweets between `start` and `end`, denser where more of the world is awake."""
+        return history(start, end, count, self.seed)
 
     def _authors(self, rng: np.random.Generator, at: Floats) -> Ints:
         """First a country, by who is awake, then one of its people, by how much they write."""

@@ -56,9 +56,9 @@ class Producer(BaseModel):
         24, ge=0, description="at the first start, this much history is sent before live events"
     )
     history_events: int = Field(default=40_000, ge=0, description="how many events that history has")
-    animeverse_rate: float = Field(default=40, gt=0, description="events a second, of shop and cinema together")
+    animeverse_rate: float = Field(default=10, gt=0, description="events a second, of shop and cinema together")
     animeverse_history_hours: float = Field(72, ge=0, description="as `history_hours`")
-    animeverse_history_events: int = Field(default=30_000, ge=0, description="as `history_events`")
+    animeverse_history_events: int = Field(default=40_000, ge=0, description="as `history_events`")
 
 
 class Workers(BaseModel):

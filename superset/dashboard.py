@@ -87,9 +87,12 @@ def chart_cells(
 def native_filter(
     business: str, name: str, everything: Declared, shown: dict[str, int], identity: Identity
 ) -> Declared:
-    """A filter that reaches the charts whose dataset has its column; the time range, those that do not fix their own."""
+    """A filter that reaches the charts whose dataset has its column; the time range, those that do not fix their own.
+
+    The time range does not reach datasets that say what is so now. A `required` filter always has one value: its default at first.
+    """
     said = everything["filters"][name]
-    charts, datasets = everything["charts"], everything["datasets"]
+    charts, datasets, required = everything["charts"], everything["datasets"], said.get("required", False)
     if "column" in said:
         having = [
             t
@@ -98,13 +101,10 @@ def native_filter(
         ]
         excluded = [i for n, i in shown.items() if charts[n]["dataset"] not in having]
         source = next(charts[n]["dataset"] for n in shown if charts[n]["dataset"] in having)  # what offers the choices
-        targets, kind, default = (
-            [{"column": {"name": said["column"]}, "datasetUuid": identity("dataset", source)}],
-            "filter_select",
-            {},
-        )
+        targets = [{"column": {"name": said["column"]}, "datasetUuid": identity("dataset", source)}]
+        kind, default = "filter_select", chosen(said["column"], said["default"]) if required else {}
     else:
-        excluded = [i for n, i in shown.items() if "last" in charts[n]]
+        excluded = [i for n, i in shown.items() if "last" in charts[n] or datasets[charts[n]["dataset"]].get("current")]
         span = last(said["default"])
         targets, kind, default = (
             [{}],
@@ -115,5 +115,11 @@ def native_filter(
         "id": f"NATIVE_FILTER-{business}-{name}", "type": "NATIVE_FILTER", "name": said["label"], "filterType": kind, "targets": targets,
         "defaultDataMask": default, "cascadeParentIds": [], "description": "", "tabsInScope": [], "chartsInScope": [],
         "scope": {"rootPath": ["ROOT_ID"], "excluded": excluded},
-        "controlValues": {"enableEmptyFilter": False, "multiSelect": True, "defaultToFirstItem": False, "inverseSelection": False, "searchAllOptions": False},
+        "controlValues": {"enableEmptyFilter": required, "multiSelect": not required, "defaultToFirstItem": False, "inverseSelection": False, "searchAllOptions": False},
     }  # fmt: skip
+
+
+def chosen(column: str, value: str) -> Declared:
+    """The state of a filter in which `value` is chosen."""
+    condition = {"col": column, "op": "IN", "val": [value]}
+    return {"extraFormData": {"filters": [condition]}, "filterState": {"value": [value], "label": value}}

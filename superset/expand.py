@@ -1,8 +1,9 @@
-"""Compact assets → Superset's own: `assets/<business>.yaml` becomes databases, datasets, charts and dashboards.
+"""Compact assets → Superset's own: a business becomes databases, datasets, charts and dashboards.
 
-Superset's export format takes a file of 60 lines for a chart, most of it the same in all. Here a chart is a few words, and
-what it leaves unsaid stands once in `looks.yaml`. UUIDs derive from names, so an import finds what an earlier one made;
-renaming a chart makes a new one. Pure: no Superset is imported, so tests read it too.
+A business is the file `assets/<business>.yaml`, or all files of the folder `assets/<business>/` together. Superset's export
+format takes a file of 60 lines for a chart, most of it the same in all. Here a chart is a few words, and what it leaves unsaid
+stands once in `looks.yaml`. UUIDs derive from names, so an import finds what an earlier one made; renaming a chart makes a new
+one. Pure: no Superset is imported, so tests read it too.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ TYPES = {
 }
 TIME_COLUMN = "window_start_at"
 LIVE_CACHE_S = 4
+SECTIONS = ("measures", "datasets", "charts", "filters", "colors", "dashboards")
 COMMON = {"version": "1.0.0"}
+EUROS = {"symbol": "EUR", "symbolPosition": "prefix"}
 
 
 def identity(*name: str) -> str:
@@ -41,6 +44,17 @@ def load(path: pathlib.Path) -> Declared:
     return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
+def load_all(path: pathlib.Path) -> Declared:
+    """What a business declares, in one file or in those of its folder together. ValueError where two declare the same name."""
+    said: Declared = {section: {} for section in SECTIONS}
+    for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
+        for section, entries in load(file).items():
+            if twice := said[section].keys() & entries.keys():
+                raise ValueError(f"{file} declares what another file does: {section} {', '.join(sorted(twice))}")
+            said[section] |= entries
+    return said
+
+
 def expand(folder: pathlib.Path, trino_url: str) -> dict[str, str]:
     """All businesses in `folder`: path → file, as `ImportAssetsCommand` takes them."""
     names, looks = load(folder.parent / "names.yaml"), load(folder.parent / "looks.yaml")
@@ -48,8 +62,8 @@ def expand(folder: pathlib.Path, trino_url: str) -> dict[str, str]:
         "metadata.yaml": {**COMMON, "type": "assets", "timestamp": "2026-01-01T00:00:00+00:00"},
         f"databases/{DATABASE}.yaml": database(trino_url),
     }
-    for path in sorted(folder.glob("*.yaml")):
-        files |= business(path.stem, load(path), names, looks)
+    for path in sorted({path if path.parent == folder else path.parent for path in folder.rglob("*.yaml")}):
+        files |= business(path.stem, load_all(path), names, looks)
     return {name: json.dumps(content, ensure_ascii=False) for name, content in files.items()}  # JSON is YAML
 
 
@@ -90,13 +104,13 @@ def database(trino_url: str) -> Declared:
 
 
 def dataset(table: str, said: Declared, measures: Declared, names: Declared) -> Declared:
-    """A dataset over the table or view `gold.<table>`."""
+    """A dataset over the table or view `gold.<table>`, or over a query."""
     columns = [column(n, TYPES[kind]) for n, kind in said["columns"].items()]
     columns += [column(n, TYPES["text"], name_of(code, names[of])) for n, (code, of) in said.get("names", {}).items()]
     columns += [column(n, TYPES["text"], sql) for n, sql in said.get("sql", {}).items()]
     return {
         **COMMON, "is_managed_externally": True, "uuid": identity("dataset", table), "database_uuid": identity("database", DATABASE), "table_name": table,
-        "schema": SCHEMA, "catalog": "lake", "sql": None, "description": said["about"], "main_dttm_col": TIME_COLUMN,
+        "schema": SCHEMA, "catalog": "lake", "sql": said.get("query"), "description": said["about"], "main_dttm_col": TIME_COLUMN,
         "cache_timeout": LIVE_CACHE_S if said.get("live") else None, "filter_select_enabled": True,
         "normalize_columns": False, "always_filter_main_dttm": False, "columns": columns,
         "metrics": [metric(m, measures[m]) for m in said["measures"]],
@@ -121,7 +135,7 @@ def name_of(code: str, names: Mapping[str, str]) -> str:
 def metric(name: str, said: Declared) -> Declared:
     return {
         "metric_name": name, "verbose_name": said["label"], "expression": said["sql"], "d3format": said["format"],
-        "description": said.get("about"), "metric_type": None, "extra": {},
+        "currency": EUROS if said.get("euros") else None, "description": said.get("about"), "metric_type": None, "extra": {},
     }  # fmt: skip
 
 

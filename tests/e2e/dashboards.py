@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Error, Page, Request, Response, sync_playwright
+from playwright.sync_api import BrowserContext, Error, Page, Request, Response, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -123,11 +123,16 @@ def chromium() -> str:
 
 
 @contextlib.contextmanager
-def browser_page() -> Iterator[Page]:
+def logged_in(url: str, user: str, password: str) -> Iterator[Visitor]:
+    """A browser in which `user` has logged in to the Superset at `url`."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
         try:
-            yield browser.new_page(viewport={"width": SIZE[0], "height": SIZE[1]})
+            context = browser.new_context(viewport={"width": SIZE[0], "height": SIZE[1]})
+            page = context.new_page()
+            log_in(page, url.rstrip("/"), user, password)
+            page.close()
+            yield Visitor(context, url.rstrip("/"))
         finally:
             browser.close()
 
@@ -181,22 +186,34 @@ def still(page: Page) -> bytes:
     return picture
 
 
-def check_dashboard(
-    url: str, user: str, password: str, slug: str, screenshot: pathlib.Path, within_s: int = 180
-) -> list[ChartState]:
-    """Log in, open the dashboard `slug`, wait until it is drawn, keep a screenshot; the state of each of its charts.
+@dataclass(frozen=True)
+class Visitor:
+    """Someone who is logged in, and looks at one dashboard after the other."""
 
-    DashboardError where the page asked another server for anything, or anything but a chart's data was refused.
-    """
-    traffic = Traffic(url.rstrip("/"))
-    with browser_page() as page:
+    context: BrowserContext
+    origin: str
+
+    def look_at(self, slug: str, screenshot: pathlib.Path, within_s: int = 180) -> list[ChartState]:
+        """Open the dashboard `slug`, wait until it is drawn, keep a screenshot; the state of each of its charts.
+
+        DashboardError where the page asked another server for anything, or anything but a chart's data was refused.
+        """
+        traffic = Traffic(self.origin)
+        page = self.context.new_page()
         traffic.watch(page)
-        log_in(page, traffic.origin, user, password)
-        page.goto(f"{traffic.origin}/superset/dashboard/{slug}/", wait_until="domcontentloaded")
         try:
-            seen = wait_until_drawn(page, traffic, within_s)
+            page.goto(f"{self.origin}/superset/dashboard/{slug}/", wait_until="domcontentloaded")
+            try:
+                seen = wait_until_drawn(page, traffic, within_s)
+            finally:
+                screenshot.write_bytes(still(page))
         finally:
-            screenshot.write_bytes(still(page))
+            page.close()
+        return judged(seen, traffic)
+
+
+def judged(seen: list[dict[str, Any]], traffic: Traffic) -> list[ChartState]:
+    """What was seen, with what the server said of each chart. DashboardError where the page did what it must not."""
     if traffic.foreign:
         raise DashboardError(
             "the page reached for another server", str(traffic.foreign[:5]), "see TALISMAN_CONFIG in superset_config.py"

@@ -23,11 +23,13 @@ def bootstrap(environment) -> str:
     return f"127.0.0.1:{ports['kafka']}"
 
 
-def read(bootstrap: str) -> list[Message]:
-    """All records of the raw topic, in the order of arrival."""
+def read(bootstrap: str, topic: str = RAW) -> list[Message]:
+    """All records of a topic, in the order of arrival."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "test", "enable.auto.commit": False})
     try:
-        partitions = [TopicPartition(RAW, p, 0) for p in consumer.list_topics(RAW, timeout=10).topics[RAW].partitions]
+        partitions = [
+            TopicPartition(topic, p, 0) for p in consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        ]
         want = sum(consumer.get_watermark_offsets(p, timeout=10)[1] for p in partitions)
         consumer.assign(partitions)
         got: list[Message] = []

@@ -18,9 +18,9 @@ WORLD = World(7, users=500)
 N = 20_000
 
 
-def run(knobs: Knobs, n: int = N, size: int = 1000, rate: float = 1000.0) -> list[tuple[bytes, bytes]]:
+def run(knobs: Knobs, n: int = N, size: int = 1000, rate: float = 1000.0) -> list[tuple[str, bytes, bytes]]:
     source = Source(WORLD, Faults(knobs, 7))
-    out: list[tuple[bytes, bytes]] = []
+    out: list[tuple[str, bytes, bytes]] = []
     for first in range(0, n, size):
         out += source.block(START + np.arange(first, min(n, first + size)) / rate)
     return out + source.rest()
@@ -50,7 +50,7 @@ def test_duplicates_are_the_same_bytes_a_little_later() -> None:
     seen = collections.Counter(out)
     assert len(seen) == N
     assert 0.04 < (len(out) - N) / N < 0.06
-    first: dict[tuple[bytes, bytes], int] = {}
+    first: dict[tuple[str, bytes, bytes], int] = {}
     gaps = [i - first[event] for i, event in enumerate(out) if first.setdefault(event, i) != i]
     assert min(gaps) > 0
     assert max(gaps) < 2.0 * 1000 * 1.1 + 10
@@ -70,10 +70,11 @@ def test_duplicates_lose_and_reorder_nothing_else(fraction, after_s, size) -> No
         (only(out_of_order=0.1, out_of_order_s=10.0), -10.0, 0.0),
         (only(late=0.1, late_hours=2.0), -7200.0, 0.0),
         (only(skew=0.1, skew_s=120.0), 119.9, 120.0),
+        (only(very_late=0.1, very_late_hours=72.0), -72 * 3600, -2 * 3600),
     ],
 )
 def test_times_move_as_far_and_as_often_as_asked(knobs, least, most) -> None:
-    moved = np.array([created(value) for _, value in run(knobs)]) - (START + np.arange(N) / 1000)
+    moved = np.array([created(value) for _, _, value in run(knobs)]) - (START + np.arange(N) / 1000)
     off = moved[np.abs(moved) > 0.01]
     assert 0.09 < len(off) / N < 0.11
     assert least - 0.01 <= off.min() <= off.max() <= most + 0.01
@@ -81,7 +82,7 @@ def test_times_move_as_far_and_as_often_as_asked(knobs, least, most) -> None:
 
 def test_corrupt_events_do_not_decode_in_several_ways() -> None:
     bad: collections.Counter[str] = collections.Counter()
-    for _, value in run(only(corrupt=0.05)):
+    for _, _, value in run(only(corrupt=0.05)):
         try:
             msgspec.json.decode(value, type=Tweet)
         except UnicodeDecodeError:
@@ -96,7 +97,7 @@ def test_corrupt_events_do_not_decode_in_several_ways() -> None:
 
 def test_drifted_events_are_whole_but_for_one_more_field() -> None:
     known = set(Tweet.__struct_fields__)
-    extra = [set(msgspec.json.decode(value)) - known for _, value in run(only(drift=0.05))]
+    extra = [set(msgspec.json.decode(value)) - known for _, _, value in run(only(drift=0.05))]
     assert 0.04 < sum(map(bool, extra)) / N < 0.06
     assert max(map(len, extra)) == 1
 

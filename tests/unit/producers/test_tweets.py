@@ -27,7 +27,7 @@ times = st.lists(st.floats(0, 4e9), min_size=1, max_size=40).map(sorted).map(np.
 @pytest.fixture(scope="module")
 def tweets() -> list[Tweet]:
     at = history(START, START + DAY, 20_000, 7)
-    return [decode(value) for _, value in WORLD.events(0, at)]
+    return [decode(value) for _, _, value in WORLD.events(0, at)]
 
 
 @settings(max_examples=30, deadline=None)
@@ -45,8 +45,9 @@ def test_a_world_made_again_is_the_same() -> None:
 @settings(max_examples=60, deadline=None)
 @given(block=st.integers(0, 1000), at=times)
 def test_every_event_keeps_the_contract_and_its_key_and_time(block, at) -> None:
-    for (key, value), when in zip(WORLD.events(block, at), at, strict=True):
+    for (topic, key, value), when in zip(WORLD.events(block, at), at, strict=True):
         tweet = decode(value)
+        assert topic == "tweets.raw"
         assert key == tweet.user.user_id.encode()
         assert isinstance(tweet.created_at, dt.datetime)
         assert abs(tweet.created_at.timestamp() - when) < 0.002
@@ -57,7 +58,7 @@ def test_every_event_keeps_the_contract_and_its_key_and_time(block, at) -> None:
 def test_another_start_repeats_no_id(start, later) -> None:
     offsets = np.arange(20) / 10
     first, second = (WORLD.events(0, start + shift + offsets) for shift in (0.0, later))
-    ids = [decode(value).tweet_id for _, value in first + second]
+    ids = [decode(value).tweet_id for _, _, value in first + second]
     assert len(set(ids)) == 40
 
 

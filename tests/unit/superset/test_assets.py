@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import json
 import pathlib
 import re
-from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -16,12 +14,13 @@ import yaml
 from pyiceberg.types import IcebergType
 
 from lakehouse_jobs.tables import GOLD_TABLES, KPI_LOG
+from lakehouse_jobs.tweets import GOLD_TABLES as TWEETS
 from producers.places import COUNTRIES
 from riverhouse.settings import ROOT
+from tests.unit.superset.lake import Files
 from topics.catalogue import KPIS
 
 FOLDER = ROOT / "superset"
-URL = "trino://superset@127.0.0.1:1/lake"
 TRINO = {
     "string": "VARCHAR",
     "long": "BIGINT",
@@ -36,20 +35,6 @@ PYTHON = {
     "bool": "BOOLEAN",
     "datetime": "TIMESTAMP(6) WITH TIME ZONE",
 }
-Files = dict[str, dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def expand() -> Iterator[ModuleType]:
-    """superset/expand.py: beside the others of its folder, as `bootstrap.py` finds it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(FOLDER)
-        yield importlib.import_module("expand")
-
-
-@pytest.fixture(scope="module")
-def files(expand: ModuleType) -> Files:
-    return {path: yaml.safe_load(text) for path, text in expand.expand(FOLDER / "assets", URL).items()}
 
 
 def of(files: Files, kind: str) -> list[dict[str, Any]]:
@@ -75,6 +60,12 @@ def test_identities_stay(files: Files) -> None:
         "tweet-analytics-overview": "f0122ce8-34f7-5f57-bdcd-ad7be0fe0144",
         "user-engagement-analysis": "e833287d-8644-5b9d-b5a9-c921c02058df",
         "real-time-trends": "4af1b23a-6fed-549f-ad15-038e2c78571d",
+        "cinema": "292b264a-0508-5d09-9efa-a47aab3ef9b8",
+        "cross-channel": "106d6f94-cb5c-51f2-a1be-0045ac87d7d8",
+        "customers-and-segments": "21aa6698-f799-5d43-9488-4ad12551d124",
+        "executive-overview": "550a629c-3558-5a5c-a5cc-45d28893875d",
+        "inventory": "be543a91-0c0f-5da8-acf4-8a6fbeb5563b",
+        "reviews": "6147f560-3026-575f-817a-a036d03d4cc6",
     }
 
 
@@ -98,13 +89,19 @@ def test_charts_use_what_their_dataset_declares(files: Files) -> None:
         assert shown - {None}, f"{chart['slice_name']} shows nothing"
 
 
-def test_gold_datasets_are_the_gold_tables(files: Files) -> None:
+def test_datasets_without_a_query_are_tables_or_live_views(files: Files) -> None:
+    declared = {d["table_name"]: stored(d) for d in of(files, "datasets") if d["sql"] is None}
+    tables = {t.name: t.schema for t in GOLD_TABLES} | {"kpi_log": KPI_LOG.schema}
+    for name, columns in declared.items():
+        if not name.startswith("live_"):
+            table = {f.name: TRINO.get(text(f.field_type)) for f in tables[name].fields}
+            assert columns.items() <= table.items(), name
+
+
+def test_every_table_of_the_tweets_is_a_dataset_with_all_its_columns(files: Files) -> None:
     declared = {d["table_name"]: stored(d) for d in of(files, "datasets")}
-    for table in GOLD_TABLES:
-        assert declared.pop(table.name) == {f.name: TRINO[text(f.field_type)] for f in table.schema.fields}, table.name
-    log = {f.name: TRINO.get(text(f.field_type)) for f in KPI_LOG.schema.fields}
-    assert declared.pop("kpi_log").items() <= log.items()
-    assert all(name.startswith("live_") for name in declared)
+    for table in TWEETS:
+        assert declared[table.name] == {f.name: TRINO[text(f.field_type)] for f in table.schema.fields}, table.name
 
 
 def test_live_datasets_are_the_contracts(files: Files) -> None:
@@ -125,9 +122,12 @@ def stored(dataset: dict[str, Any]) -> dict[str, str]:
 
 
 def test_only_what_adds_up_is_summed(files: Files) -> None:
-    """People of several windows are not people: the same ones are in many. A sum of means is no mean."""
+    """People of several windows are not people: the same ones are in many. A sum of means or rates is none."""
     for metric in itertools.chain.from_iterable(d["metrics"] for d in of(files, "datasets")):
-        assert not re.search(r"(?i)(sum|avg)\((users|mean_\w+)\)", metric["expression"]), metric["metric_name"]
+        assert not re.search(
+            r"(?i)(sum|avg)\((users|visitors|buyers\w*|mean_(?!daily_demand)\w+|\w+_rate|days_of_cover)\)",
+            metric["expression"],
+        ), metric["metric_name"]
 
 
 def test_every_chart_stands_on_one_dashboard_within_its_width(files: Files) -> None:
@@ -164,6 +164,53 @@ def test_every_code_that_the_producer_sends_has_a_name() -> None:
     names = yaml.safe_load((FOLDER / "names.yaml").read_text())
     assert {c.code for c in COUNTRIES} | {"ZZZ"} <= set(names["countries"])
     assert {code for c in COUNTRIES for code, _ in c.languages} | {"und"} <= set(names["languages"])
+
+
+def test_periods_are_never_mixed(files: Files) -> None:
+    """A table of days, weeks and months holds each sale three times: a chart on it says which, or its dashboard's filter does."""
+    datasets = {d["uuid"]: {c["column_name"] for c in d["columns"]} for d in of(files, "datasets")}
+    charts = {c["uuid"]: c for c in of(files, "charts")}
+    seen = 0
+    for board in of(files, "dashboards"):
+        for cell in (c["meta"] for c in board["position"].values() if isinstance(c, dict) and c["type"] == "CHART"):
+            if "period" in datasets[charts[cell["uuid"]]["dataset_uuid"]]:
+                seen += 1
+                assert any(fixes(f, cell["chartId"]) for f in board["metadata"]["native_filter_configuration"]), cell
+    assert seen > 10
+
+
+def fixes(given: dict[str, Any], chart: int) -> bool:
+    """Whether a filter always holds a chart to one period."""
+    control, state = given["controlValues"], given["defaultDataMask"].get("extraFormData", {})
+    one = control["enableEmptyFilter"] and not control["multiSelect"]
+    held = [{"col": "period", "op": "IN", "val": [v]} for v in ("day", "week", "month")]
+    return one and chart not in given["scope"]["excluded"] and state.get("filters", [None])[0] in held
+
+
+def test_what_is_so_now_is_not_cut_by_a_time_range(files: Files) -> None:
+    datasets = {d["uuid"]: d["table_name"] for d in of(files, "datasets")}
+    charts = {c["uuid"]: datasets[c["dataset_uuid"]] for c in of(files, "charts")}
+    current = {"stock_now", "reorders", "customers_now", "coming_screenings", "cross_sell_now"}
+    for board in of(files, "dashboards"):
+        cells = [c["meta"] for c in board["position"].values() if isinstance(c, dict) and c["type"] == "CHART"]
+        for time in (f for f in board["metadata"]["native_filter_configuration"] if f["filterType"] == "filter_time"):
+            reached = {charts[c["uuid"]] for c in cells if c["chartId"] not in time["scope"]["excluded"]}
+            assert reached
+            assert not reached & current
+
+
+def test_money_is_shown_in_euros(files: Files) -> None:
+    for metric in itertools.chain.from_iterable(d["metrics"] for d in of(files, "datasets")):
+        money = re.search(r"_cents|_eur\b", metric["expression"]) and "%" not in metric["d3format"]
+        assert bool(metric["currency"]) == bool(money), metric["metric_name"]
+        assert bool(re.search(r"_cents", metric["expression"]) and money) == ("/ 1e2" in metric["expression"])
+
+
+def test_a_name_is_declared_once_in_a_business(expand: ModuleType, tmp_path: pathlib.Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text("measures: {revenue: {label: Revenue}}")
+    with pytest.raises(ValueError, match="revenue"):
+        expand.load_all(tmp_path)
 
 
 @pytest.mark.parametrize("folder", ["superset", "trino"])

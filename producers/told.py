@@ -1,0 +1,43 @@
+"""Waiting, at the first start, until the workers have told the streams of the reference data that was just sent.
+
+History that comes after it in every log is joined with it at once; what comes before it would be published twice, as
+accepted and then revised. Without workers nobody is waited for long: the events are just as true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from confluent_kafka import Consumer, TopicPartition
+
+from producers.broker import Outbox
+from producers.live import Stop
+from riverhouse import addresses, clock
+from riverhouse.logs import logger
+from topics.contract import Reference
+
+WITHIN_S = 90.0
+log = logger("producer")
+
+
+def wait(references: Sequence[Reference], outbox: Outbox, stop: Stop, within_s: float = WITHIN_S) -> bool:
+    """Whether the workers have done all of the references' raw records within the time."""
+    began = clock.monotonic()
+    while outbox.flush(0.2) or any(behind(r) for r in references):
+        if stop.asked or clock.monotonic() - began > within_s:
+            log.warning("the workers have not taken the reference data in; history is sent without waiting longer")
+            return False
+    if references:
+        log.info("reference data told", seconds=round(clock.monotonic() - began, 1))
+    return True
+
+
+def behind(reference: Reference) -> int:
+    """How many raw records of a reference the workers have not done yet."""
+    consumer = Consumer({"bootstrap.servers": addresses.bootstrap(), "group.id": reference.group, "log_level": 0})
+    try:
+        known = consumer.list_topics(reference.raw.name, timeout=15).topics[reference.raw.name].partitions
+        done = consumer.committed([TopicPartition(reference.raw.name, p) for p in known], timeout=15)
+        return sum(consumer.get_watermark_offsets(tp, timeout=15)[1] - max(tp.offset, 0) for tp in done)
+    finally:
+        consumer.close()
