@@ -13,7 +13,7 @@ COMMANDS = {  # each is a module with `main(arguments) -> exit code`
     "create-views": ("lakehouse_jobs.views", "create Trino's views"),
     "sink": ("lakehouse_jobs.sink", "Kafka to bronze, silver and gold, until stopped"),
     "maintain": ("lakehouse_jobs.maintenance", "compact and expire now"),
-    "ledger": ("lakehouse_jobs.ledger", "clean + duplicates + rejected = raw, of one stream"),
+    "ledger": ("lakehouse_jobs.ledger", "clean + duplicates + rejected + reference = raw, of a stream or a business"),
 }
 
 

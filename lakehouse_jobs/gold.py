@@ -1,34 +1,36 @@
 """Refreshing gold from silver: the windows that new rows touched are computed again, their partitions overwritten.
 
-Each refresh pins one snapshot S of silver, whose fence F says which raw offsets it holds. A gold table remembers the fence
-it was last computed from (`riverhouse.as_of` in its snapshot); rows of S above that are new, and the windows they fall in
-are computed again from S. The other windows of the same partitions are carried over as they stand. Then the partitions
-are overwritten in one commit that sets as_of = F. So a refresh may be repeated, may fail half way, and a late row
-revises its window, however old.
+Each refresh pins one snapshot S of every silver table it reads; the fences of S say which records they hold. A gold table
+remembers the fence it was last computed from (`riverhouse.as_of` in its snapshot); rows of S above that are new, and the
+windows they fall in are computed again from S. The other windows of the same partitions are carried over as they stand.
+Then the partitions are overwritten in one commit that sets as_of = F. So a refresh may be repeated, may fail half way, and
+a late row or a revision corrects its window, however old. Tables without windows are computed again as a whole.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import functools
-import itertools
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from pyspark.sql import Column, SparkSession
+from pyiceberg.table import Table
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from lakehouse_jobs import background, fences, lake
+from lakehouse_jobs.cadence import Cadence
 from lakehouse_jobs.fences import Fence
-from lakehouse_jobs.gold_table import GoldTable
+from lakehouse_jobs.gold_sources import Silver, prepared
+from lakehouse_jobs.gold_table import GoldTable, Source
+from lakehouse_jobs.gold_windows import EVER, RANGES_MAX, Range, whole, windows, within
 from lakehouse_jobs.tables import GOLD_TABLES
 from riverhouse import addresses, clock
 from riverhouse.logs import logger
 from riverhouse.settings import load
-from topics.contract import DAY, HOUR, Stream
+from topics.contract import MINUTE, Stream
 
 log = logger(__name__)
-RANGES_MAX = 32
+BY_NAME = {t.name: t for t in GOLD_TABLES}
+Done = dict[str, float]
 
 
 def start(spark: SparkSession, stopping: threading.Event) -> threading.Thread:
@@ -36,128 +38,143 @@ def start(spark: SparkSession, stopping: threading.Event) -> threading.Thread:
 
     def loop() -> None:
         spark.sparkContext.setLocalProperty("spark.scheduler.pool", "gold")
+        cadence = Cadence(GOLD_TABLES)
         interval = load().lake.gold_interval_s
         pause = min(2.0, interval)
-        for cycle in itertools.count():
-            if stopping.wait(pause):
-                return
+        while not stopping.wait(pause):
             began = clock.monotonic()
+            due = cadence.due(began)
             with lake.lock(lake.PINNED):
-                done = refresh_all(spark, due(cycle), stopping)
+                done = refresh_all(spark, due, stopping)
+            cadence.looked(began, [t for t in due if fences.read(_target(t), fences.AS_OF)])
             took = clock.monotonic() - began
             if done:
-                log.info("gold", windows_and_seconds=done, took_s=round(took, 2))
+                log.info("gold", seconds=done, took_s=round(took, 2))
             pause = max(interval - took, min(2 * took, interval))  # the sink gets its turn, however much there is to do
 
     return background.start(loop, "gold", stopping)
 
 
-def due(cycle: int) -> tuple[GoldTable, ...]:
-    """The tables to refresh in a cycle: those of an hour and longer in every fourth, as their figures move slowly."""
-    return tuple(t for t in GOLD_TABLES if t.window < HOUR or cycle % 4 == 0)
-
-
 def refresh_all(
-    spark: SparkSession, which: Sequence[GoldTable] = GOLD_TABLES, stopping: threading.Event | None = None
-) -> dict[str, tuple[int, float]]:
-    """Bring gold tables up to the newest snapshot of silver; of each, the windows computed again and the seconds taken."""
-    done: dict[str, tuple[int, float]] = {}
-    for stream in dict.fromkeys(t.stream for t in which):
-        silver = Silver.pin(spark, stream)
-        for table in (t for t in which if t.stream is stream):
-            if silver is None or (stopping and stopping.is_set()):
-                break
-            began = clock.monotonic()
-            if count := refresh(spark, table, silver):
-                done[table.name] = (count, round(clock.monotonic() - began, 2))
+    spark: SparkSession,
+    which: Iterable[GoldTable] = GOLD_TABLES,
+    stopping: threading.Event | None = None,
+    *,
+    anew: bool = False,
+) -> Done:
+    """Bring gold tables up to the newest snapshots of silver, in their order; of those that changed, the seconds taken.
+
+    `anew`: compute every window again, whether anything changed or not.
+    """
+    refresh, done = Refresh(spark), Done()
+    for table in which:
+        if stopping and stopping.is_set():
+            break
+        began = clock.monotonic()
+        if refresh.table(table, anew=anew):
+            done[table.name] = round(clock.monotonic() - began, 2)
     return done
 
 
-class Silver:
-    """One snapshot of a stream's silver table, with its fence."""
+class Refresh:
+    """One round over gold tables, all from the same snapshots of silver."""
 
-    def __init__(self, spark: SparkSession, stream: Stream, snapshot_id: int, fence: Fence) -> None:
-        self.stream, self.fence = stream, fence
-        name = f"{addresses.CATALOG}.silver.{stream.table}"
-        self.rows = spark.read.option("versionAsOf", str(snapshot_id)).table(name)
-        self.touched = functools.cache(self._touched)
+    def __init__(self, spark: SparkSession) -> None:
+        self.spark = spark
+        self._pinned: dict[str, Silver] = {}
 
-    @classmethod
-    def pin(cls, spark: SparkSession, stream: Stream) -> Silver | None:
-        """Silver as it is now; None while it is empty."""
-        table = lake.catalog().load_table(f"silver.{stream.table}")
-        snapshot = table.current_snapshot()
-        fence = fences.read(table)
-        return cls(spark, stream, snapshot.snapshot_id, fence) if snapshot and fence else None
+    def table(self, table: GoldTable, *, anew: bool = False) -> bool:
+        """Bring one table up to its sources; False where nothing had changed."""
+        fence, known = self._fence(table), fences.read(_target(table), fences.AS_OF)
+        if not fence or (fence == known and not anew):
+            return False
+        if anew or not known or table.window is None:
+            self._write(table, table.build(*(self._all(table, s) for s in table.sources)), F.expr("true"), fence)
+            return True
+        changed = self._changed(table, known)
+        if changed:
+            self._overwrite(table, changed, whole(changed, table.partition), fence)
+        return bool(changed)
 
-    def _touched(self, as_of: str) -> list[int]:
-        """The minutes (seconds since the epoch) that hold rows above the fence `as_of` (every window is whole minutes); file statistics prune the rest."""
-        minute = F.floor(F.unix_seconds("event_at") / 60) * 60
-        new = self.rows.where(above(fences.load(as_of), self.stream)).select(minute.alias("minute")).distinct()
-        return sorted(r["minute"] for r in new.collect())
+    def _overwrite(self, table: GoldTable, changed: list[Range], partitions: list[Range], fence: Fence) -> None:
+        if len(changed) > RANGES_MAX:  # a filter of so many ranges costs more than whole partitions
+            changed = partitions
+        rows = table.build(*(self._some(table, s, changed) for s in table.sources))
+        if any(s.before or s.after for s in table.sources):
+            rows = rows.where(within(table.time, changed))
+        if changed != partitions:
+            others = within(table.time, partitions) & ~within(table.time, changed)
+            rows = rows.unionByName(self._gold(table.name).where(others))
+        self._write(table, rows, within(table.time, partitions), fence)
+
+    def _write(self, table: GoldTable, rows: DataFrame, where: Column, fence: Fence) -> None:
+        """Replace the rows `where` in one commit that carries the fence: also partitions that have become empty."""
+        with lake.lock(f"gold.{table.name}"):
+            write = rows.writeTo(f"{addresses.CATALOG}.gold.{table.name}")
+            write.option(f"snapshot-property.{fences.AS_OF}", fences.dump(fence)).overwrite(where)
+
+    def _changed(self, table: GoldTable, as_of: Fence) -> list[Range]:
+        """The windows of `table` that rows above `as_of` changed; all of a table that has none."""
+        if table.window is None:
+            return [(0, EVER)]
+        others = (s for s in table.sources if s.reads != table.name)
+        return whole((r for s in others for r in self._touched(s, as_of)), table.window)
+
+    def _touched(self, source: Source, as_of: Fence) -> list[Range]:
+        """The times at which something changed in a source: of a gold table, in what that is made from."""
+        if not isinstance(source.reads, Stream):
+            return self._changed(BY_NAME[source.reads], as_of)
+        times = self._silver(source.reads).times(source, fences.dump(as_of))
+        if times and (source.onward or source.is_reference):
+            return [(times[0], EVER)]
+        return windows(times, MINUTE)
+
+    def _fence(self, table: GoldTable) -> Fence:
+        """How far the table's sources have come. LookupError where a source is not a table."""
+        fence: Fence = {}
+        for s in table.sources:
+            if s.reads == table.name:
+                continue
+            fence = _earlier(
+                fence, self._silver(s.reads).fence if isinstance(s.reads, Stream) else _state(s.reads, table)
+            )
+        return fence
+
+    def _all(self, table: GoldTable, source: Source) -> DataFrame:
+        if isinstance(source.reads, Stream):
+            return self._silver(source.reads).read(source, None)
+        rows = self._gold(source.reads)
+        return prepared(source, rows.limit(0) if source.reads == table.name else rows)
+
+    def _some(self, table: GoldTable, source: Source, changed: list[Range]) -> DataFrame:
+        before, after = int(source.before.total_seconds()), int(source.after.total_seconds())
+        wanted = [(a - before, min(EVER, b + after)) for a, b in changed]
+        if source.reads == table.name:
+            wanted = [(0, changed[0][0])]
+        if isinstance(source.reads, Stream):
+            return self._silver(source.reads).read(source, wanted)
+        return prepared(source, self._gold(source.reads).where(within(source.column, wanted)))
+
+    def _gold(self, name: str) -> DataFrame:
+        return self.spark.table(f"{addresses.CATALOG}.gold.{name}")
+
+    def _silver(self, stream: Stream) -> Silver:
+        if stream.prefix not in self._pinned:
+            self._pinned[stream.prefix] = Silver(self.spark, stream)
+        return self._pinned[stream.prefix]
 
 
-def above(fence: Fence, stream: Stream) -> Column:
-    """Rows whose raw offset is beyond the fence of their raw partition; all rows of a partition that it does not name."""
-    known = {
-        int(log.rsplit("/", 1)[1]): offset for log, offset in fence.items() if log.startswith(f"{stream.clean.name}/")
-    }
-    partition, offset = F.col("raw_partition"), F.col("raw_offset")
-    conditions = [(partition == p) & (offset > o) for p, o in known.items()]
-    return functools.reduce(Column.__or__, conditions, ~partition.isin(list(known)) if known else F.expr("true"))
+def _state(name: str, reader: GoldTable) -> Fence:
+    """How far a gold table has come; for a reader that is written as a whole also which snapshot of it that is."""
+    table = _target(BY_NAME[name])
+    snapshot, as_of = table.current_snapshot(), fences.read(table, fences.AS_OF)
+    return as_of | ({f"gold.{name}": snapshot.snapshot_id} if snapshot and reader.window is None else {})
 
 
-def refresh(spark: SparkSession, table: GoldTable, silver: Silver) -> int:
-    """Compute again the windows of `table` that changed since its last refresh; how many there were."""
-    name = f"gold.{table.name}"
-    target = lake.catalog().load_table(name)
-    as_of = fences.read(target, fences.AS_OF)
-    if as_of == silver.fence:
-        return 0
-    windows = starts(silver.touched(fences.dump(as_of)), table.window)
-    if not windows:
-        return 0
-    length, partition = table.window, DAY if table.by_day else HOUR
-    partitions = starts(windows, partition)
-    if (
-        len(ranges(windows, length)) > RANGES_MAX
-    ):  # scattered: a filter of so many ranges costs more than whole partitions
-        windows, length = partitions, partition
-    source = silver.rows if table.source is None else spark.table(f"{addresses.CATALOG}.{table.reads}")
-    rows = table.build(source.where(within(table.time, windows, length)))
-    if length < partition:
-        others = within("window_start_at", partitions, partition) & ~within("window_start_at", windows, length)
-        rows = rows.unionByName(spark.table(f"{addresses.CATALOG}.{name}").where(others))
-    with lake.lock(name):
-        as_of_property = f"snapshot-property.{fences.AS_OF}"
-        write = rows.writeTo(f"{addresses.CATALOG}.{name}").option(as_of_property, fences.dump(silver.fence))
-        write.overwritePartitions()
-    return len(windows)
+def _earlier(one: Fence, other: Fence) -> Fence:
+    """Of two sources that read the same log the one that has come less far: what is beyond it is new to their reader."""
+    return one | {log: min(at, one.get(log, at)) for log, at in other.items()}
 
 
-def starts(times: Iterable[int], window: dt.timedelta) -> list[int]:
-    """The starts of the windows that the times (seconds since the epoch) fall into."""
-    length = int(window.total_seconds())
-    return sorted({t // length * length for t in times})
-
-
-def within(column: str, windows: list[int], length: dt.timedelta) -> Column:
-    """The rows whose time falls into one of the windows."""
-    conditions = [(F.col(column) >= _time(a)) & (F.col(column) < _time(b)) for a, b in ranges(windows, length)]
-    return functools.reduce(Column.__or__, conditions, F.expr("false"))
-
-
-def ranges(windows: list[int], length: dt.timedelta) -> list[tuple[int, int]]:
-    """Sorted window starts as half-open ranges, adjacent ones joined, so that statistics prune."""
-    joined: list[tuple[int, int]] = []
-    for start in windows:
-        end = start + int(length.total_seconds())
-        if joined and joined[-1][1] == start:
-            joined[-1] = (joined[-1][0], end)
-        else:
-            joined.append((start, end))
-    return joined
-
-
-def _time(seconds: int) -> Column:
-    return F.timestamp_seconds(F.lit(seconds))
+def _target(table: GoldTable) -> Table:
+    return lake.catalog().load_table(f"gold.{table.name}")

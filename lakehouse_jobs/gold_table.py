@@ -1,4 +1,8 @@
-"""What a gold table is: its columns, its grain, and the pure function that makes it from silver (or from another gold table)."""
+"""What a gold table is: its columns, its grain, what it is made from, and the pure function that makes it.
+
+A table with a `window` is refreshed window by window: rows that are new in its sources say which windows changed, and only
+those are computed again. A table without one is computed again as a whole whenever a source changed: for small tables.
+"""
 
 from __future__ import annotations
 
@@ -7,37 +11,83 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pyiceberg.schema import Schema
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 
-from topics.contract import DAY, Stream
+from topics.contract import DAY, HOUR, MINUTE, Reference, Revisable, Stream
+
+NONE = dt.timedelta()
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table that a gold table is made from: a stream's silver table, or the gold table of that name.
+
+    Of silver only the newest revision of each event is handed over. `rows` is applied to it first: it may take lists apart,
+    so that `time`, which says what window a row belongs to, can be a field of an item. To a table with a window come the
+    rows of the windows that changed, and those up to `before` and `after` them. A new row changes the window of its time;
+    `changed` gives an array of moments instead, for one that changes several; `onward`: and all later ones.
+    Reference data is handed over as a whole, and a version changes the windows from its `valid_from` on. A table that names
+    itself as a source is handed its own rows from before the first window that changed.
+    """
+
+    reads: Stream | str
+    time: str = ""
+    rows: Callable[[DataFrame], DataFrame] | None = None
+    before: dt.timedelta = NONE
+    after: dt.timedelta = NONE
+    changed: Callable[[], Column] | None = None
+    onward: bool = False
+
+    @property
+    def table(self) -> str:
+        """`namespace.name`."""
+        return f"gold.{self.reads}" if isinstance(self.reads, str) else f"silver.{self.reads.table}"
+
+    @property
+    def column(self) -> str:
+        """The column that says which window a row belongs to."""
+        return self.time or ("window_start_at" if isinstance(self.reads, str) else "event_at")
+
+    @property
+    def is_reference(self) -> bool:
+        return isinstance(self.reads, Reference)
+
+    @property
+    def moves(self) -> bool:
+        """Whether a later revision of an event may belong to another window than the earlier one."""
+        revisable = isinstance(self.reads, Stream) and issubclass(self.reads.clean_event, Revisable)
+        return revisable and (self.rows is not None or self.column != "event_at")
 
 
 @dataclass(frozen=True)
 class GoldTable:
-    """A gold table. `build` takes rows of whole windows of the source and returns those windows' rows of the table.
+    """A gold table. `build` takes a DataFrame of each source, in their order, and returns rows of the table.
 
-    `window` is the grain in time: a multiple divides evenly into the table's partitions (hours, or days where the window is
-    a day). `source` is the gold table it is made from; None means the stream's silver table.
+    With a `window` (it divides evenly into the table's partitions: hours, or days where it is a day) `build` gets the
+    rows of whole windows and returns those windows' rows, their start in `window_start_at`.
+    `every` is how often the sink looks whether there is something to do. `time` is the column that the table is partitioned
+    by: the hour or day of windows, the year in tables that are written as a whole.
     """
 
     name: str
-    stream: Stream
-    window: dt.timedelta
+    sources: tuple[Source, ...]
+    window: dt.timedelta | None
     schema: Schema
-    build: Callable[[DataFrame], DataFrame]
-    source: str | None = None
+    build: Callable[..., DataFrame]
+    key: tuple[str, ...]
+    every: dt.timedelta | None = None
+    time: str = "window_start_at"
 
     @property
-    def by_day(self) -> bool:
-        """Partitioned by day; else by hour."""
-        return self.window >= DAY
+    def partition(self) -> dt.timedelta:
+        """How much time a partition has, of a table with a window."""
+        return HOUR if self.window is not None and self.window < DAY else DAY
 
     @property
-    def reads(self) -> str:
-        """The table it is made from, `namespace.name`."""
-        return f"gold.{self.source}" if self.source else f"silver.{self.stream.table}"
-
-    @property
-    def time(self) -> str:
-        """The column of `reads` that says which window a row belongs to."""
-        return "window_start_at" if self.source else "event_at"
+    def interval(self) -> dt.timedelta:
+        """`every`, or what follows from the window: minutes move all the time, hours and days slowly, the rest more so."""
+        if self.every is not None:
+            return self.every
+        if self.window is None:
+            return 2 * MINUTE
+        return NONE if self.window < HOUR else MINUTE

@@ -7,20 +7,30 @@ a mean is one division of two exact integers, as in `processors`.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from typing import Any
 
+from pyiceberg.io.pyarrow import schema_to_pyarrow
 from pyiceberg.schema import Schema
 from pyiceberg.types import DoubleType, LongType, StringType, TimestamptzType
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own habit
+from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql.types import StructType
 
-from lakehouse_jobs.gold_table import GoldTable
+from lakehouse_jobs.gold_table import GoldTable, Source
 from lakehouse_jobs.schema import column, numbered
-from topics.contract import Count, Distinct, Each, Kpi, Mean, Measure, Stream, Total
+from topics.contract import Count, Distinct, Each, Kpi, Mean, Measure, Ratio, Stream, Total
 
 
 def mirror(kpi: Kpi, stream: Stream) -> GoldTable:
-    """The gold table that holds the same figures as the KPI, computed from silver."""
-    return GoldTable(kpi.name, stream, kpi.window, schema(kpi), lambda clean: aggregate(kpi, clean))
+    """The gold table that holds the same figures as the KPI, computed from silver.
+
+    A figure whose events all moved away shows zeros live and has no row here.
+    """
+    source = Source(stream, time="" if kpi.at == "event_at" else kpi.at, rows=items(kpi) if kpi.each else None)
+    key = (*kpi.dimensions, "window_start_at")
+    return GoldTable(kpi.name, (source,), kpi.window, schema(kpi), lambda rows: aggregate(kpi, rows), key)
 
 
 def schema(kpi: Kpi) -> Schema:
@@ -31,14 +41,25 @@ def schema(kpi: Kpi) -> Schema:
     return numbered(column(n, kinds[t]) for n, t in fields.items())
 
 
-def aggregate(kpi: Kpi, clean: DataFrame) -> DataFrame:
-    """The KPI over clean events: one row for each window and combination of dimensions."""
-    rows = clean
+def items(kpi: Kpi) -> Callable[[DataFrame], DataFrame]:
+    """Clean events taken apart: a row for each item of `kpi.each`, its fields in the place of the event's of that name."""
+
+    def rows(clean: DataFrame) -> DataFrame:
+        kind: Any = clean.schema[kpi.each].dataType
+        fields = kind.elementType.names
+        kept = [c for c in clean.columns if c != kpi.each and c not in fields]
+        return clean.select(*kept, F.explode(kpi.each).alias("item")).select(*kept, *(f"item.{f}" for f in fields))
+
+    return rows
+
+
+def aggregate(kpi: Kpi, rows: DataFrame) -> DataFrame:
+    """The KPI over clean events, or over their items: one row for each window and combination of dimensions."""
     for d in kpi.by:
         if isinstance(d, Each):  # an event counts once for each different item
             rows = rows.withColumn(d.name, F.explode(F.array_distinct(F.col(d.of))))
     keys = [F.col(d) for d in kpi.dimensions]
-    cells = rows.groupBy(*keys, *window(kpi.window)).agg(*(measure(m).alias(m.name) for m in kpi.measures))
+    cells = rows.groupBy(*keys, *window(kpi.window, kpi.at)).agg(*(measure(m).alias(m.name) for m in kpi.measures))
     return cells.select(*schema(kpi).column_names)
 
 
@@ -57,6 +78,8 @@ def measure(m: Measure) -> Column:
         return F.count(F.lit(1))
     if isinstance(m, Distinct):
         return F.countDistinct(F.col(m.of))
+    if isinstance(m, Ratio):
+        return F.coalesce(F.try_divide(F.sum(m.of), F.sum(m.per)), F.lit(0.0))
     scaled = F.sum(integer(m))
     if isinstance(m, Mean):
         return scaled / (F.count(F.lit(1)) * F.lit(10**m.digits))
@@ -67,3 +90,14 @@ def integer(m: Total | Mean) -> Column:
     """The field as an integer of `digits` decimal places; rint rounds halves to even, as Python does."""
     field = F.col(m.of)
     return F.rint(field * F.lit(float(10**m.digits))).cast("bigint") if m.digits else field.cast("bigint")
+
+
+def typed(rows: DataFrame, wanted: Schema) -> DataFrame:
+    """The schema's columns of the rows, in its order and of its types."""
+    return rows.select(*(F.col(f.name).cast(f.dataType).alias(f.name) for f in spark_schema(wanted).fields))
+
+
+def spark_schema(wanted: Schema) -> StructType:
+    """The schema as Spark calls it."""
+    kinds: Any = from_arrow_schema(schema_to_pyarrow(wanted, include_field_ids=False))
+    return StructType(list(kinds.fields))

@@ -1,7 +1,8 @@
-"""The ledger of a stream: for each raw partition, clean + duplicates + rejected = raw, shown by counting the lake's rows.
+"""The ledger of a stream: for each raw partition, clean + duplicates + rejected + reference = raw, counted in the lake.
 
 What the workers have committed is the reckoning: every raw record below that offset must be in bronze once, and once in
-exactly one of silver, silver.duplicates and silver.quarantine. First it waits until the sink has taken what they published.
+exactly one of silver (its first revision), silver.duplicates and silver.quarantine, unless it only tells the partition of a
+version of reference data. First it waits until the sink has taken what the workers published.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from rich.table import Table
 from lakehouse_jobs import fences, lake, positions, trino_client
 from lakehouse_jobs.problem import LakeError
 from riverhouse import clock
+from topics.catalogue import STREAMS
 from topics.catalogue import stream as stream_called
-from topics.contract import Stream
+from topics.contract import Revisable, Stream
 
-FATES = ("clean", "duplicates", "rejected")
+FATES = ("clean", "duplicates", "rejected", "reference")
+REFERENCE = "element_at(headers, 'reference') is not null"  # control records, in bronze as they are
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Line:
     clean: int = 0
     duplicates: int = 0
     rejected: int = 0
+    reference: int = 0
     distinct: int = 0
 
     @property
@@ -39,7 +43,7 @@ class Line:
 
     @property
     def repeated(self) -> int:
-        return self.clean + self.duplicates + self.rejected - self.distinct
+        return self.clean + self.duplicates + self.rejected + self.reference - self.distinct
 
     @property
     def balances(self) -> bool:
@@ -47,20 +51,31 @@ class Line:
 
 
 def main(argv: list[str]) -> int:
-    """`riverhouse ledger STREAM`: 0 where every partition balances; 1 where one does not, or where there is nothing."""
+    """`riverhouse ledger STREAM`, or a business with all its streams: 0 where every partition balances.
+
+    1 where one does not, or where there is nothing to count.
+    """
     parser = argparse.ArgumentParser(prog="riverhouse ledger", description=__doc__)
-    parser.add_argument("stream")
+    parser.add_argument("stream", help="a stream, or a business: animeverse.pos, animeverse")
     parser.add_argument("--wait", type=float, default=180, help="seconds to wait for the sink")
     arguments = parser.parse_args(argv)
     console = Console()
     try:
-        stream = stream_called(arguments.stream)
-        lines = account(stream, console, arguments.wait)
+        accounts = {s: account(s, console, arguments.wait) for s in _streams(arguments.stream)}
     except (LakeError, LookupError) as e:
         console.print(str(e), markup=False, highlight=False)
         return 1
-    console.print(_table(stream, lines))
-    return 0 if all(line.balances for line in lines) else 1
+    for stream, lines in accounts.items():
+        console.print(_table(stream, lines))
+    return 0 if all(line.balances for lines in accounts.values() for line in lines) else 1
+
+
+def _streams(name: str) -> list[Stream]:
+    """The stream of that name, or the streams of that business that hold anything. LookupError where there is neither."""
+    of_domain = [s for s in STREAMS if s.domain == name]
+    if len(of_domain) < 2:
+        return [stream_called(name)]
+    return [s for s in of_domain if positions.has_records(s)] or of_domain[:1]
 
 
 def account(stream: Stream, console: Console, wait_s: float) -> list[Line]:
@@ -112,9 +127,11 @@ def count(stream: Stream, done: dict[int, int], first: dict[int, int]) -> list[L
         f'select "partition", count(*), min("offset") from bronze.{stream.table} '
         f"where {_below(done, 'partition', 'offset')} group by 1"
     )
+    originals = " where revision = 0" if issubclass(stream.clean_event, Revisable) else ""
     sources = (
-        f"silver.{stream.table}",
+        f"silver.{stream.table}{originals}",
         *(f"silver.{t} where stream = '{stream.prefix}'" for t in ("duplicates", "quarantine")),
+        f'(select "partition" as raw_partition, "offset" as raw_offset from bronze.{stream.table} where {REFERENCE})',
     )
     caused = " union all ".join(
         f"select raw_partition, raw_offset, '{fate}' as fate from {source}"
@@ -127,7 +144,7 @@ def count(stream: Stream, done: dict[int, int], first: dict[int, int]) -> list[L
     )
     in_bronze, by_fate = {r[0]: r[1:] for r in archived}, {r[0]: r[1:] for r in fates}
     return [
-        Line(p, end - min(start, first[p]), rows, *by_fate.get(p, (0, 0, 0, 0)))
+        Line(p, end - min(start, first[p]), rows, *by_fate.get(p, (0,) * (len(FATES) + 1)))
         for p, end in sorted(done.items())
         for rows, start in [in_bronze.get(p, (0, end))]
     ]
@@ -139,9 +156,7 @@ def _below(done: dict[int, int], partition: str, offset: str) -> str:
 
 
 def _table(stream: Stream, lines: list[Line]) -> Table:
-    table = Table(
-        title=f"{stream.prefix}: clean + duplicates + rejected = raw, below the offsets that the workers committed"
-    )
+    table = Table(title=f"{stream.prefix}: {' + '.join(FATES)} = raw, below the offsets that the workers committed")
     for name in ("partition", "raw", *FATES, "missing", "repeated"):
         table.add_column(name, justify="right")
     table.add_column("")

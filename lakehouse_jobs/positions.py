@@ -11,16 +11,23 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, TopicParti
 from lakehouse_jobs.fences import Fence
 from lakehouse_jobs.problem import LakeError
 from riverhouse import addresses, clock
-from topics.contract import Stream, Topic
+from topics.contract import ORDINALS, Stream, Topic
 
 TIMEOUT_S = 10.0
 
 
 class Cause(msgspec.Struct):
-    """What a clean, duplicate or rejected record says about the raw record it was made from."""
+    """What a clean, duplicate or rejected record says about the raw records that made it."""
 
     raw_partition: int
     raw_offset: int
+    cause_offset: int = -1  # of clean events that may be revised, as is the next
+    cause_ordinal: int = 0
+
+    @property
+    def position(self) -> int:
+        """What a fence that has taken the record says (see `topics.contract.position`)."""
+        return self.cause_offset * ORDINALS + self.cause_ordinal if self.cause_offset >= 0 else self.raw_offset
 
 
 def committed(stream: Stream) -> dict[int, int]:
@@ -31,6 +38,12 @@ def committed(stream: Stream) -> dict[int, int]:
     return {p.partition: 0 if p.offset == OFFSET_INVALID else p.offset for p in found}
 
 
+def has_records(stream: Stream) -> bool:
+    """Whether anything was ever written to the raw topic."""
+    with _consumer() as consumer:
+        return any(_ends(consumer, stream.raw, p)[1] for p in _partitions(consumer, stream.raw))
+
+
 def first_offsets(stream: Stream) -> dict[int, int]:
     """The first raw offset that Kafka still holds, of each partition."""
     with _consumer() as consumer:
@@ -38,7 +51,7 @@ def first_offsets(stream: Stream) -> dict[int, int]:
 
 
 def last_causes(topic: Topic) -> Fence:
-    """The raw position of the last record of each partition now, as a fence that has taken it would say."""
+    """The place of the last record of each partition now, as a fence that has taken it would say."""
     with _consumer() as consumer:
         ends = {p: _ends(consumer, topic, p) for p in _partitions(consumer, topic)}
         wanted = [TopicPartition(topic.name, p, high - 1) for p, (low, high) in ends.items() if high > low]
@@ -55,8 +68,8 @@ def last_causes(topic: Topic) -> Fence:
             message = consumer.poll(1.0)
             if message is not None and not message.error():
                 cause = msgspec.json.decode(message.value() or b"", type=Cause)
-                causes[cause.raw_partition] = cause.raw_offset
-    return {f"{topic.name}/{p}": offset for p, offset in causes.items()}
+                causes[cause.raw_partition] = cause.position
+    return {f"{topic.name}/{p}": at for p, at in causes.items()}
 
 
 def _partitions(consumer: Consumer, topic: Topic) -> list[int]:

@@ -18,7 +18,7 @@ from lakehouse_jobs import tables
 from lakehouse_jobs.problem import LakeError
 from lakehouse_jobs.schema import arrow
 from topics.catalogue import STREAMS
-from topics.contract import Kpi, Stream, Topic
+from topics.contract import CleanEvent, Kpi, Stream, Topic, position
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,10 @@ class Route:
 
 
 def all_routes() -> dict[str, Route]:
-    """By topic: raw, clean, duplicates, rejected and KPI topics of every stream. Partials and rankings stay in Kafka."""
+    """By topic: raw, clean, duplicates, rejected and KPI topics of every stream.
+
+    Partials, context, rankings and gauges stay in Kafka; what a gauge shows is in the newest clean events.
+    """
     return {r.topic: r for s in STREAMS for r in routes(s)}
 
 
@@ -91,7 +94,7 @@ def _caused(stream: Stream, topic: Topic, spec: tables.TableSpec) -> Route:
         events = _decode(decoder, records, topic.name)
         known = {"stream": [stream.prefix] * len(events)}
         data = _arrow(schema, events, known if "stream" in schema.names else {})
-        return Rows(data, [f"{topic.name}/{e.raw_partition}" for e in events], [e.raw_offset for e in events])
+        return Rows(data, [f"{topic.name}/{e.raw_partition}" for e in events], [_place(e) for e in events])
 
     return Route(topic.name, spec.name, rows)
 
@@ -123,7 +126,28 @@ def _arrow(schema: pa.Schema, values: Sequence[Any], known: dict[str, Any]) -> p
     for field in schema:
         if pa.types.is_map(field.type) and field.name not in known:  # Arrow takes a map as pairs
             columns[field.name] = [None if m is None else list(m.items()) for m in columns[field.name]]
+        if _nested(field.type):
+            columns[field.name] = [_plain(v) for v in columns[field.name]]
     return pa.table([pa.array(columns[f.name], f.type) for f in schema], schema=schema)
+
+
+def _place(event: Any) -> int:
+    """Where a record stands among those of its raw partition."""
+    return position(event) if isinstance(event, CleanEvent) else int(event.raw_offset)
+
+
+def _plain(value: Any) -> Any:
+    """A value as Arrow takes it: structs as dicts."""
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    if isinstance(value, msgspec.Struct):
+        return {name: _plain(v) for name, v in msgspec.structs.asdict(value).items()}
+    return value
+
+
+def _nested(kind: pa.DataType) -> bool:
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    return pa.types.is_struct(kind) or (is_list and _nested(kind.value_type))
 
 
 def _logs(records: pa.Table) -> list[str]:

@@ -1,7 +1,7 @@
 """A contract's type as columns: msgspec Struct → Iceberg schema, whose Arrow form is `arrow(schema)`.
 
-str → string, int → long, float → double, bool → boolean, datetime → timestamptz, bytes → binary, list and dict → list
-and map, `T | None` → a nullable column.
+str → string, int → long, float → double, bool → boolean, datetime → timestamptz, date → date, bytes → binary, list and
+dict → list and map, a Struct → struct, `T | None` → a nullable column.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pyiceberg.schema import Schema
 from pyiceberg.types import (
     BinaryType,
     BooleanType,
+    DateType,
     DoubleType,
     IcebergType,
     ListType,
@@ -24,6 +25,7 @@ from pyiceberg.types import (
     MapType,
     NestedField,
     StringType,
+    StructType,
     TimestamptzType,
 )
 
@@ -33,6 +35,7 @@ SCALARS: dict[type[mi.Type], IcebergType] = {
     mi.FloatType: DoubleType(),
     mi.BoolType: BooleanType(),
     mi.DateTimeType: TimestamptzType(),
+    mi.DateType: DateType(),
     mi.BytesType: BinaryType(),
 }
 
@@ -56,8 +59,16 @@ def arrow(schema: Schema) -> pa.Schema:
 
 
 def nullable(schema: Schema) -> Schema:
-    """The same columns, all nullable: Spark cannot promise that an aggregate is never null."""
-    return numbered(f.model_copy(update={"required": False}) for f in schema.fields)
+    """The same columns, they and the items of lists nullable: Spark cannot promise that an aggregate is never null."""
+    return numbered(
+        f.model_copy(update={"required": False, "field_type": _of_nullable(f.field_type)}) for f in schema.fields
+    )
+
+
+def _of_nullable(kind: IcebergType) -> IcebergType:
+    if not isinstance(kind, ListType):
+        return kind
+    return ListType(element_id=kind.element_id, element=kind.element_type, element_required=False)
 
 
 def numbered(columns: Iterable[NestedField]) -> Schema:
@@ -90,6 +101,8 @@ def _type(kind: mi.Type, ids: Iterator[int]) -> IcebergType:
         return MapType(
             key_id=next(ids), key_type=StringType(), value_id=next(ids), value_type=value, value_required=True
         )
+    if isinstance(kind, mi.StructType):
+        return StructType(*(_field(f.encode_name, f.type, ids) for f in kind.fields))
     raise TypeError(f"{type(kind).__name__} has no column type")
 
 

@@ -10,7 +10,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
-from pyiceberg.transforms import DayTransform, HourTransform, Transform
+from pyiceberg.transforms import DayTransform, HourTransform, Transform, YearTransform
 from pyiceberg.types import (
     BinaryType,
     BooleanType,
@@ -24,16 +24,19 @@ from pyiceberg.types import (
 )
 
 from lakehouse_jobs import lake
+from lakehouse_jobs.animeverse import GOLD_TABLES as ANIMEVERSE
 from lakehouse_jobs.gold_table import GoldTable
 from lakehouse_jobs.problem import LakeError
 from lakehouse_jobs.schema import column, from_struct, numbered
 from lakehouse_jobs.tweets import GOLD_TABLES as TWEETS
+from topics import contract
 from topics.catalogue import STREAMS
-from topics.contract import Duplicate, Rejected, Stream
+from topics.contract import Duplicate, Reference, Rejected, Stream
 
 HOUR: Transform[Any, Any] = HourTransform()
 DAY: Transform[Any, Any] = DayTransform()
-GOLD_TABLES: tuple[GoldTable, ...] = (*TWEETS,)
+YEAR: Transform[Any, Any] = YearTransform()
+GOLD_TABLES: tuple[GoldTable, ...] = (*TWEETS, *ANIMEVERSE)
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,9 @@ def bronze(stream: Stream) -> TableSpec:
 
 
 def silver(stream: Stream) -> TableSpec:
-    """The clean events of a stream."""
-    return TableSpec(f"silver.{stream.table}", from_struct(stream.clean_event), ("event_at", DAY), ("event_at",))
+    """The clean events of a stream; every revision of those that have several. Reference data is little: by year."""
+    transform = YEAR if isinstance(stream, Reference) else DAY
+    return TableSpec(f"silver.{stream.table}", from_struct(stream.clean_event), ("event_at", transform), ("event_at",))
 
 
 STREAM = column("stream", StringType(), required=True)
@@ -104,10 +108,8 @@ DUPLICATES = TableSpec(
 
 
 def gold(table: GoldTable) -> TableSpec:
-    return TableSpec(
-        f"gold.{table.name}", table.schema, ("window_start_at", DAY if table.by_day else HOUR), ("window_start_at",),
-        append_only=False,
-    )  # fmt: skip
+    transform = YEAR if table.window is None else DAY if table.partition == contract.DAY else HOUR
+    return TableSpec(f"gold.{table.name}", table.schema, (table.time, transform), (table.time,), append_only=False)
 
 
 def all_tables() -> Iterator[TableSpec]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from trino.exceptions import TrinoUserError
@@ -13,8 +13,8 @@ from lakehouse_jobs.problem import LakeError
 from lakehouse_jobs.tables import KPI_LOG
 from riverhouse import addresses
 from riverhouse.settings import ROOT
-from topics.catalogue import KPIS
-from topics.contract import Kpi, Mean, Total
+from topics.catalogue import KPIS, STREAMS
+from topics.contract import Kpi, Latest, Revisable, Stream, is_fraction
 
 FOLDER = ROOT / "trino" / "views"
 WRITTEN_IN = "analytics"  # the schema of the views that stand in files
@@ -71,17 +71,46 @@ def live(kpi: Kpi) -> View:
     )
 
 
+def latest(gauge: Latest, stream: Stream) -> View:
+    """`gold.live_<gauge>`: of each key the newest event, as its newest revision has it.
+
+    All events of a key are in one raw partition, so the newest has the greatest raw offset.
+    """
+    table, place = f"{addresses.CATALOG}.silver.{stream.table}", "raw_offset"
+    shown = ("event_at", *gauge.values)
+    if issubclass(stream.clean_event, Revisable):
+        place = "row(raw_offset, cause_offset, cause_ordinal)"
+        if gauge.when:  # it must hold for the revision that is in force
+            kept = _newest((*shown, gauge.when), "row(cause_offset, cause_ordinal)")
+            of_event = (*gauge.by, "raw_partition", "raw_offset")
+            table = f"(select {', '.join((*of_event, *kept))}\n  from {table} group by {', '.join(of_event)})"
+            place = "raw_offset"
+    columns = ",\n  ".join((*gauge.by, *_newest(shown, place)))
+    when = f" where {gauge.when}" if gauge.when else ""
+    query = f"select {columns}\nfrom {table}{when}\ngroup by {', '.join(gauge.by)}"
+    return View(f"gold.live_{gauge.name}", gauge.describe, query)
+
+
+def _newest(columns: Iterable[str], place: str) -> list[str]:
+    return [f"max_by({c}, {place}) as {c}" for c in columns]
+
+
+def live_views() -> Iterator[View]:
+    """One view for each KPI and each gauge."""
+    yield from map(live, KPIS)
+    yield from (latest(g, s) for s in STREAMS for g in s.gauges)
+
+
 def _typed(kpi: Kpi, measure: str) -> str:
     value = f"element_at(measures, '{measure}')"
     declared = next(m for m in kpi.measures if m.name == measure)
-    fraction = isinstance(declared, Mean) or (isinstance(declared, Total) and declared.digits > 0)
-    return value if fraction else f"cast({value} as bigint)"
+    return value if is_fraction(declared) else f"cast({value} as bigint)"
 
 
 def create_all() -> list[str]:
     """Create or replace every view, those of KPIs first: others may read them. LakeError names the view that Trino refuses."""
     done = []
-    for view in (*map(live, KPIS), *written()):
+    for view in (*live_views(), *written()):
         try:
             trino_client.query(view.statement)
         except TrinoUserError as e:

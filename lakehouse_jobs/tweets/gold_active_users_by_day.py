@@ -13,9 +13,9 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse_jobs.gold_table import GoldTable
+from lakehouse_jobs.gold_table import GoldTable, Source
 from lakehouse_jobs.kpi_sql import schema, window
-from topics.tweets import ACTIVE_USERS_BY_DAY, TWEETS
+from topics.tweets import ACTIVE_USERS_BY_DAY
 
 KPI = ACTIVE_USERS_BY_DAY
 
@@ -30,4 +30,5 @@ def build(activity: DataFrame) -> DataFrame:
     return days.select(*schema(KPI).column_names)
 
 
-TABLE = GoldTable("active_users_by_day", TWEETS, KPI.window, schema(KPI), build, source="user_activity_by_hour")
+SOURCE = Source("user_activity_by_hour")
+TABLE = GoldTable("active_users_by_day", (SOURCE,), KPI.window, schema(KPI), build, ("window_start_at",))

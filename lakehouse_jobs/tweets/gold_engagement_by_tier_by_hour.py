@@ -15,7 +15,7 @@ from msgspec import Struct
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse_jobs.gold_table import GoldTable
+from lakehouse_jobs.gold_table import GoldTable, Source
 from lakehouse_jobs.kpi_sql import window
 from lakehouse_jobs.schema import from_struct, nullable
 from topics.contract import HOUR
@@ -54,4 +54,5 @@ def build(clean: DataFrame) -> DataFrame:
     return cells.select(*EngagementByTier.__struct_fields__)
 
 
-TABLE = GoldTable("engagement_by_tier_by_hour", TWEETS, HOUR, nullable(from_struct(EngagementByTier)), build)
+SCHEMA = nullable(from_struct(EngagementByTier))
+TABLE = GoldTable("engagement_by_tier_by_hour", (Source(TWEETS),), HOUR, SCHEMA, build, (*KEY, "window_start_at"))

@@ -16,7 +16,7 @@ from msgspec import Struct
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse_jobs.gold_table import GoldTable
+from lakehouse_jobs.gold_table import GoldTable, Source
 from lakehouse_jobs.kpi_sql import window
 from lakehouse_jobs.schema import from_struct, nullable
 from topics.contract import HOUR, pii
@@ -52,4 +52,11 @@ def build(clean: DataFrame) -> DataFrame:
     )
 
 
-TABLE = GoldTable("user_activity_by_hour", TWEETS, HOUR, nullable(from_struct(UserActivity)), build)
+TABLE = GoldTable(
+    "user_activity_by_hour",
+    (Source(TWEETS),),
+    HOUR,
+    nullable(from_struct(UserActivity)),
+    build,
+    ("user_id", "window_start_at"),
+)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lakehouse_jobs import fences, lake, ledger, maintenance, tables, trino_client, views, writer_lock
+from lakehouse_jobs import fences, lake, ledger, maintenance, tables, trino_client, tweets, views, writer_lock
 from lakehouse_jobs.compaction import FILES_MIN
 from lakehouse_jobs.problem import LakeError
 from riverhouse import addresses
@@ -114,7 +114,7 @@ def test_the_ledger_balances_and_notices(world: World, sink: SinkProcess, capsys
 def gold_is_up_to_date() -> None:
     def reached() -> bool:
         now = lakehouse.fence("silver.tweets")
-        return all(lakehouse.fence(f"gold.{t.name}", fences.AS_OF) == now for t in tables.GOLD_TABLES)
+        return all(lakehouse.fence(f"gold.{t.name}", fences.AS_OF) == now for t in tweets.GOLD_TABLES)
 
     wait_for("gold has caught up with silver", reached, within_s=180)
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehouse_jobs.compaction import newest_revisions
-from lakehouse_jobs.gold import ranges, starts
 from lakehouse_jobs.schema import arrow
 from lakehouse_jobs.tables import KPI_LOG
 
@@ -46,11 +44,3 @@ def test_the_newest_revision_of_each_figure_stays(rows: list[tuple[str, int, str
     }
     assert found == newest
     assert len(kept) == len(newest)
-
-
-@given(st.lists(st.integers(0, 10_000)))
-def test_ranges_cover_exactly_their_windows(times: list[int]) -> None:
-    windows = starts(times, dt.timedelta(minutes=1))
-    joined = ranges(windows, dt.timedelta(minutes=1))
-    assert [s for a, b in joined for s in range(a, b, 60)] == windows
-    assert all(b < c for (_, b), (c, _) in itertools.pairwise(joined))

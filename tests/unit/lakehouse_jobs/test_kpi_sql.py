@@ -5,37 +5,17 @@ from __future__ import annotations
 import collections
 import datetime as dt
 import random
-from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from lakehouse_jobs import kpi_sql, spark
-from lakehouse_jobs.schema import from_struct
+from lakehouse_jobs import kpi_sql
 from lakehouse_jobs.tweets import gold_active_users_by_day, gold_engagement_by_tier_by_hour, gold_user_activity_by_hour
-from riverhouse.local.testing import own_home, variables
+from tests.unit.lakehouse_jobs.frames import frame
 from tests.unit.lakehouse_jobs.samples import START, clean_tweet
 from topics.contract import Count, Distinct, Each, Kpi, Mean
 from topics.tweets import ACTIVE_USERS_BY_DAY, TWEETS, CleanTweet
-
-KINDS = {
-    "string": "string",
-    "long": "bigint",
-    "double": "double",
-    "boolean": "boolean",
-    "timestamptz": "timestamp",
-    "list<string>": "array<string>",
-}
-
-
-@pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    with variables(own_home(tmp_path_factory.mktemp("spark"))):
-        application = spark.session("kpi-sql-test", heap_mb=512)
-        yield application
-        application.stop()
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +35,7 @@ def tweets() -> list[CleanTweet]:
 
 @pytest.fixture(scope="module")
 def clean(session: SparkSession, tweets: list[CleanTweet]) -> DataFrame:
-    columns = ", ".join(f"{f.name} {KINDS[str(f.field_type)]}" for f in from_struct(CleanTweet).fields)
-    return session.createDataFrame([msgspec.structs.astuple(t) for t in tweets], columns).cache()
+    return frame(session, CleanTweet, tweets).cache()
 
 
 def naive(kpi: Kpi, tweets: list[CleanTweet]) -> dict[tuple[Any, ...], dict[str, Any]]:

@@ -13,8 +13,9 @@ import pytest
 from lakehouse_jobs import routes
 from lakehouse_jobs.problem import LakeError
 from tests.unit.lakehouse_jobs.samples import clean_tweet
-from topics.contract import Duplicate, Rejected
-from topics.tweets import HASHTAGS_BY_HOUR, TWEETS, VOLUME_BY_REGION
+from topics.catalogue import STREAMS
+from topics.contract import Duplicate, Known, Partial, Rejected
+from topics.tweets import HASHTAGS_BY_HOUR, VOLUME_BY_REGION
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 KNOWN = routes.all_routes()
@@ -34,9 +35,10 @@ def records(*rows: tuple[str, int, int, Any]) -> pa.Table:
     })  # fmt: skip
 
 
-def test_every_topic_but_partials_and_rankings_has_a_table() -> None:
-    expected = {t.name for t in TWEETS.topics} - {TWEETS.partials.name} - {r.topic for r in TWEETS.rankings}
-    assert set(KNOWN) == expected
+def test_every_topic_but_the_processors_own_and_rankings_and_gauges_has_a_table() -> None:
+    kept = {t.name for s in STREAMS for t in s.topics if t.value not in (Partial, Known)}
+    rankings = {r.topic for s in STREAMS for r in s.rankings}
+    assert set(KNOWN) == kept - rankings - {g.topic for s in STREAMS for g in s.gauges}
 
 
 def test_bronze_keeps_bytes_headers_and_position() -> None:

@@ -7,14 +7,17 @@ import pathlib
 
 from lakehouse_jobs import trino_catalog, views
 from riverhouse.settings import ROOT
-from topics.catalogue import KPIS
+from topics.animeverse.stock import STOCK
+from topics.catalogue import KPIS, STREAMS
 from topics.tweets import TWEETS, VOLUME_BY_REGION
 
 
 def test_the_catalogue_lists_every_live_table() -> None:
     assert "${live_tables}" in (ROOT / "trino" / "etc" / "catalog" / "live.properties").read_text()
     listed = trino_catalog.table_names()
-    assert {"tweets.clean", *(f"tweets_kpi.{k.name}" for k in KPIS)} <= set(listed)
+    assert {"tweets.clean", "animeverse_pos.clean"} <= set(listed)
+    assert {f"{s.domain}_kpi.{k.name}" for s in STREAMS for k in s.kpis} <= set(listed)
+    assert {f"{s.domain}_kpi.{g.name}" for s in STREAMS for g in s.gauges} <= set(listed)
     assert len(listed) == len(set(listed))
 
 
@@ -55,4 +58,13 @@ def test_every_written_view_says_what_it_is_for() -> None:
     assert {"analytics.tweets", "analytics.hourly_trends"} <= {v.name for v in written}
     assert all(v.comment for v in written)
     assert len({v.name for v in written}) == len(written)
-    assert len({views.live(k).name for k in KPIS}) == len(KPIS)
+    live = [v.name for v in views.live_views()]
+    assert len(set(live)) == len(live) == len(KPIS) + sum(len(s.gauges) for s in STREAMS)
+
+
+def test_a_gauge_s_view_reads_the_newest_event_of_each_key() -> None:
+    stock, alerts = STOCK.gauges
+    query = views.latest(stock, STOCK).query
+    assert "max_by(on_hand, row(raw_offset, cause_offset, cause_ordinal)) as on_hand" in query
+    assert query.endswith("from lake.silver.animeverse_stock\ngroup by item, store_id, product_id")
+    assert "where alert_changed\ngroup by" in views.latest(alerts, STOCK).query

@@ -1,0 +1,41 @@
+"""Which tables a round of gold looks at."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+
+from lakehouse_jobs.cadence import SLOW_AT_ONCE, Cadence
+from lakehouse_jobs.tables import GOLD_TABLES
+
+ROUND_S = 15
+
+
+def rounds(minutes: int) -> dict[str, list[int]]:
+    """When each table was looked at, in seconds."""
+    cadence, looked = Cadence(GOLD_TABLES), dict[str, list[int]]()
+    for now in range(0, 60 * minutes, ROUND_S):
+        due = cadence.due(now)
+        slow = [t for t in due if t.interval]
+        assert list(due) == [t for t in GOLD_TABLES if t in due]
+        assert now == 0 or len(slow) <= SLOW_AT_ONCE
+        for t in due:
+            looked.setdefault(t.name, []).append(now)
+        cadence.looked(now, due)
+    return looked
+
+
+def test_every_table_comes_about_as_often_as_it_says() -> None:
+    looked = rounds(30)
+    for table in GOLD_TABLES:
+        interval = max(table.interval, dt.timedelta(seconds=ROUND_S)).total_seconds()
+        times = looked[table.name]
+        assert max(b - a for a, b in itertools.pairwise(times)) <= 2 * interval, table.name
+        assert min(b - a for a, b in itertools.pairwise(times)) >= interval, table.name
+
+
+def test_minutes_come_every_time_and_what_is_empty_is_looked_at_again() -> None:
+    cadence = Cadence(GOLD_TABLES)
+    assert cadence.due(0) == cadence.due(15) == GOLD_TABLES
+    cadence.looked(15, GOLD_TABLES)
+    assert {t.window for t in cadence.due(16)} == {dt.timedelta(minutes=1)}
