@@ -17,13 +17,16 @@ class Cadence:
         self._last: dict[str, float] = {}
 
     def due(self, now: float) -> tuple[GoldTable, ...]:
-        """The tables of this round, in their order. Of the slow ones those first that have waited longest."""
+        """The tables of this round: those for every round, those never filled, and the slow ones that have waited longest.
+
+        Each of these in the order of their declaration, so that what is made from another table comes after it.
+        """
         waited = {t.name: now - self._last.get(t.name, float("-inf")) for t in self._tables}
         slow = [t for t in self._tables if t.interval and waited[t.name] >= t.interval.total_seconds()]
-        slow.sort(key=lambda t: waited[t.name] / t.interval.total_seconds(), reverse=True)
-        filled = [t.name for t in slow if t.name in self._last]
-        left = set(filled[SLOW_AT_ONCE:])
-        return tuple(t for t in self._tables if (not t.interval or t in slow) and t.name not in left)
+        empty = [t for t in slow if t.name not in self._last]
+        longest = sorted(slow, key=lambda t: waited[t.name] / t.interval.total_seconds(), reverse=True)
+        chosen = [t for t in longest if t.name in self._last][:SLOW_AT_ONCE]
+        return (*(t for t in self._tables if not t.interval), *empty, *(t for t in slow if t in chosen))
 
     def looked(self, now: float, tables: Iterable[GoldTable]) -> None:
         """That these were looked at, and hold something."""

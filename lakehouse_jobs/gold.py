@@ -10,7 +10,7 @@ a late row or a revision corrects its window, however old. Tables without window
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from pyiceberg.table import Table
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -29,6 +29,7 @@ from riverhouse.settings import load
 from topics.contract import MINUTE, Stream
 
 log = logger(__name__)
+ROUND_S = 30  # after which a round begins no slow table any more
 BY_NAME = {t.name: t for t in GOLD_TABLES}
 Done = dict[str, float]
 
@@ -42,17 +43,25 @@ def start(spark: SparkSession, stopping: threading.Event) -> threading.Thread:
         interval = load().lake.gold_interval_s
         pause = min(2.0, interval)
         while not stopping.wait(pause):
-            began = clock.monotonic()
-            due = cadence.due(began)
+            began, looked = clock.monotonic(), list[GoldTable]()
             with lake.lock(lake.PINNED):
-                done = refresh_all(spark, due, stopping)
-            cadence.looked(began, [t for t in due if fences.read(_target(t), fences.AS_OF)])
+                done = refresh_all(spark, in_time(cadence.due(began), began, looked), stopping)
+            cadence.looked(began, [t for t in looked if fences.read(_target(t), fences.AS_OF)])
             took = clock.monotonic() - began
             if done:
                 log.info("gold", seconds=done, took_s=round(took, 2))
-            pause = max(interval - took, min(2 * took, interval))  # the sink gets its turn, however much there is to do
+            pause = max(interval - took, min(took, 4 * interval))  # the sink gets its turn, however much there is to do
 
     return background.start(loop, "gold", stopping)
+
+
+def in_time(due: Iterable[GoldTable], began: float, looked: list[GoldTable]) -> Iterator[GoldTable]:
+    """The tables of a round that it has time for, noted in `looked` as they are taken: the slow ones may wait for the next."""
+    for table in due:
+        if table.interval and clock.monotonic() - began > ROUND_S:
+            return
+        looked.append(table)
+        yield table
 
 
 def refresh_all(

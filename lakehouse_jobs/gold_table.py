@@ -89,5 +89,5 @@ class GoldTable:
         if self.every is not None:
             return self.every
         if self.window is None:
-            return 2 * MINUTE
-        return NONE if self.window < HOUR else MINUTE
+            return 3 * MINUTE
+        return NONE if self.window < HOUR else 2 * MINUTE

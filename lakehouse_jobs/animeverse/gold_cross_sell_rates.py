@@ -108,5 +108,5 @@ TABLE = GoldTable(
     SCHEMA,
     build,
     key=(*WINDOW[:2], "title_id"),
-    every=5 * MINUTE,
+    every=10 * MINUTE,
 )

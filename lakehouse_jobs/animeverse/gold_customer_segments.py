@@ -85,5 +85,5 @@ TABLE = GoldTable(
     SCHEMA,
     build,
     key=(*WINDOW[:2], "customer_id"),
-    every=5 * MINUTE,
+    every=10 * MINUTE,
 )

@@ -103,5 +103,5 @@ TABLE = GoldTable(
     SCHEMA,
     build,
     key=(*WINDOW[:2], "store_id", "product_id"),
-    every=5 * MINUTE,
+    every=10 * MINUTE,
 )
