@@ -28,6 +28,10 @@ class Cadence:
         chosen = [t for t in longest if t.name in self._last][:SLOW_AT_ONCE]
         return (*(t for t in self._tables if not t.interval), *empty, *(t for t in slow if t in chosen))
 
+    def knows(self, table: GoldTable) -> bool:
+        """Whether the table has been looked at, and holds something."""
+        return table.name in self._last
+
     def looked(self, now: float, tables: Iterable[GoldTable]) -> None:
         """That these were looked at, and hold something."""
         self._last |= {t.name: now for t in tables}

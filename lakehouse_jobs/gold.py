@@ -29,7 +29,8 @@ from riverhouse.settings import load
 from topics.contract import MINUTE, Stream
 
 log = logger(__name__)
-ROUND_S = 30  # after which a round begins no slow table any more
+ROUND_S = 30  # after which a round begins no slow table any more …
+FILLING_S = 90  # … or none that has never been filled
 BY_NAME = {t.name: t for t in GOLD_TABLES}
 Done = dict[str, float]
 
@@ -45,7 +46,7 @@ def start(spark: SparkSession, stopping: threading.Event) -> threading.Thread:
         while not stopping.wait(pause):
             began, looked = clock.monotonic(), list[GoldTable]()
             with lake.lock(lake.PINNED):
-                done = refresh_all(spark, in_time(cadence.due(began), began, looked), stopping)
+                done = refresh_all(spark, in_time(cadence, began, looked), stopping)
             cadence.looked(began, [t for t in looked if fences.read(_target(t), fences.AS_OF)])
             took = clock.monotonic() - began
             if done:
@@ -55,13 +56,13 @@ def start(spark: SparkSession, stopping: threading.Event) -> threading.Thread:
     return background.start(loop, "gold", stopping)
 
 
-def in_time(due: Iterable[GoldTable], began: float, looked: list[GoldTable]) -> Iterator[GoldTable]:
+def in_time(cadence: Cadence, began: float, looked: list[GoldTable]) -> Iterator[GoldTable]:
     """The tables of a round that it has time for, noted in `looked` as they are taken: the slow ones may wait for the next."""
-    for table in due:
-        if table.interval and clock.monotonic() - began > ROUND_S:
-            return
-        looked.append(table)
-        yield table
+    for table in cadence.due(began):
+        longest = ROUND_S if cadence.knows(table) else FILLING_S
+        if not table.interval or clock.monotonic() - began < longest:
+            looked.append(table)
+            yield table
 
 
 def refresh_all(
