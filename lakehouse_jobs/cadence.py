@@ -10,10 +10,11 @@ SLOW_AT_ONCE = 6  # of the tables that are not for every round; those never fill
 
 
 class Cadence:
-    """When each table was last looked at, on the monotonic clock."""
+    """When each table was last looked at, on the monotonic clock. `pace` stretches all intervals: 1 is as declared."""
 
-    def __init__(self, tables: Sequence[GoldTable]) -> None:
+    def __init__(self, tables: Sequence[GoldTable], pace: float = 1.0) -> None:
         self._tables = tables
+        self._interval = {t.name: t.interval.total_seconds() * pace for t in tables}
         self._last: dict[str, float] = {}
 
     def due(self, now: float) -> tuple[GoldTable, ...]:
@@ -22,9 +23,9 @@ class Cadence:
         Each of these in the order of their declaration, so that what is made from another table comes after it.
         """
         waited = {t.name: now - self._last.get(t.name, float("-inf")) for t in self._tables}
-        slow = [t for t in self._tables if t.interval and waited[t.name] >= t.interval.total_seconds()]
+        slow = [t for t in self._tables if t.interval and waited[t.name] >= self._interval[t.name]]
         empty = [t for t in slow if t.name not in self._last]
-        longest = sorted(slow, key=lambda t: waited[t.name] / t.interval.total_seconds(), reverse=True)
+        longest = sorted(slow, key=lambda t: waited[t.name] / self._interval[t.name], reverse=True)
         chosen = [t for t in longest if t.name in self._last][:SLOW_AT_ONCE]
         return (*(t for t in self._tables if not t.interval), *empty, *(t for t in slow if t in chosen))
 

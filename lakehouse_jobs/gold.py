@@ -29,6 +29,7 @@ from riverhouse.settings import load
 from topics.contract import MINUTE, Stream
 
 log = logger(__name__)
+USUAL_S = 15  # the interval between rounds that tables declare their own for
 ROUND_S = 30  # after which a round begins no slow table any more …
 FILLING_S = 90  # … or none that has never been filled
 BY_NAME = {t.name: t for t in GOLD_TABLES}
@@ -40,8 +41,8 @@ def start(spark: SparkSession, stopping: threading.Event) -> threading.Thread:
 
     def loop() -> None:
         spark.sparkContext.setLocalProperty("spark.scheduler.pool", "gold")
-        cadence = Cadence(GOLD_TABLES)
         interval = load().lake.gold_interval_s
+        cadence = Cadence(GOLD_TABLES, interval / USUAL_S)
         pause = min(2.0, interval)
         while not stopping.wait(pause):
             began, looked = clock.monotonic(), list[GoldTable]()

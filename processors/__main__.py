@@ -8,7 +8,7 @@ from confluent_kafka.admin import AdminClient
 from mode import Worker
 
 from processors.animeverse import FLOWS as ANIMEVERSE
-from processors.dataflow import Dataflow
+from processors.flow import Dataflow
 from processors.tweets import FLOW as TWEETS
 from processors.worker import build
 from riverhouse import addresses

@@ -21,67 +21,25 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from processors.fates import duplicate, rejection
+from processors.flow import Dataflow, Lookup
 from processors.gauge import GaugeFold
 from processors.history import History
-from processors.kpi import Dims, KpiFold
+from processors.kpi import KpiFold
 from processors.operators import decode
-from processors.records import Cause, Derived, Output, Record, Refusal, to_millis
+from processors.partials import Shares
+from processors.records import Cause, Output, Record, Refusal, to_millis
 from processors.references import References
 from processors.seen import Claim, SeenIds, id_bytes
-from topics.contract import (
-    ORDINALS,
-    CleanEvent,
-    CleanVersion,
-    Known,
-    Kpi,
-    Partial,
-    Reference,
-    Revisable,
-    Stream,
-    position,
-)
-from topics.partition import murmur2_partition
+from topics.contract import ORDINALS, CleanEvent, CleanVersion, Known, Reference, Revisable, position
 
 _encode = msgspec.json.Encoder().encode
 REFERENCE = "reference"  # the header of a record that tells a raw partition of a version
-Lookup = Callable[[Reference, str, int], Any]  # (reference, entity, event time in ms) → the version valid then, or None
-
-
-def _as_it_is(clean: Any, _: Lookup) -> Any:
-    return clean
-
-
-def _nothing(_: Any) -> tuple[()]:
-    return ()
-
-
-@dataclass(frozen=True)
-class Dataflow:
-    """What a business adds: how its events are identified, accepted, enriched and remembered, and what follows from them.
-
-    `accept(event, cause, figures)` gives the clean event or a refusal, and changes nothing.
-    `enrich(clean, lookup)` gives it with every field set that depends on reference data; for revisions, too.
-    `remember(figures, clean)` folds an accepted event, enriched, into the running figures that `figures()` starts.
-    `joins(clean)` names the entities that an enriched event depends on; `derive(clean)` gives events for other streams.
-    `joined_by` are the streams that the versions of a reference stream are told to.
-    """
-
-    stream: Stream
-    event_id: Callable[[Any], str]
-    accept: Callable[[Any, Cause, Any], CleanEvent | Refusal]
-    figures: Callable[[], Any]
-    remember: Callable[[Any, Any], None]
-    enrich: Callable[[Any, Lookup], Any] = _as_it_is
-    joins: Callable[[Any], Iterable[tuple[Reference, str]]] = _nothing
-    derive: Callable[[Any], Iterable[Derived]] = _nothing
-    joined_by: tuple[Stream, ...] = ()
 
 
 class Partition:
@@ -113,8 +71,7 @@ class Partition:
         self._decoder = msgspec.json.Decoder(stream.event)
         self._clean_decoder = msgspec.json.Decoder(stream.clean_event)
         self._versions = {r.prefix: msgspec.json.Decoder(r.version) for r in stream.references}
-        ranked = {r.of.topic for r in stream.rankings}
-        self._routes_by_window = [k.topic in ranked for k in stream.kpis]
+        self._shares = Shares(stream, partition, partitions)
 
     # ── the state: a fold over clean events ─────────────────────────────────────────────────────────────────────────
     def recover(self, values: Iterable[bytes]) -> None:
@@ -213,8 +170,8 @@ class Partition:
         for gauge in self.gauges:
             out += gauge.drain()
         if self.folds:
-            out += self._partials()
-            out += self._markers(next_offset - 1)
+            out += self._shares.changed(self.folds, self.watermark_ms)
+            out += self._shares.markers(next_offset - 1, self.watermark_ms)
         self._expire()
         self.seen.settle()
         return out
@@ -341,36 +298,9 @@ class Partition:
         stream = self.flow.stream
         return Output(stream.clean.name, str(getattr(new, stream.clean_key)).encode(), value, self.partition)
 
-    # ── towards the KPIs ────────────────────────────────────────────────────────────────────────────────────────────
-    def _partials(self) -> Iterable[Output]:
-        topic, p = self.flow.stream.partials.name, self.partition
-        watermark = (self.watermark_ms or 0) / 1000
-        for fold, by_window in zip(self.folds, self._routes_by_window, strict=True):
-            name = fold.kpi.topic
-            for start, dims, offset, measures in fold.drain():
-                partial = Partial(
-                    kpi=name, window=start, dims=list(dims), measures=measures,
-                    raw_partition=p, offset=offset, watermark=watermark,
-                )  # fmt: skip
-                to = route(fold.kpi, start, () if by_window else dims, self._partitions)
-                yield Output(topic, _encode((name, start, dims, p)), _encode(partial), to)
-
-    def _markers(self, offset: int) -> list[Output]:
-        marker = Partial(
-            kpi="", window=0, dims=[], measures=[], raw_partition=self.partition, offset=offset,
-            watermark=(self.watermark_ms or 0) / 1000,
-        )  # fmt: skip
-        key, value = _encode(("", self.partition)), _encode(marker)
-        return [Output(self.flow.stream.partials.name, key, value, m) for m in range(self._partitions)]
-
 
 class _Told(msgspec.Struct):
     """A record that tells of a version, read."""
 
     reference: str
     version: CleanVersion
-
-
-def route(kpi: Kpi, start: int, dims: Dims, partitions: int) -> int:
-    """Which merge partition adds a cell up. A ranked KPI passes no dimensions: all cells of a window must meet."""
-    return murmur2_partition(_encode((kpi.topic, start, dims)), partitions)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from processors.dataflow import Dataflow
+from processors.flow import Dataflow
 from processors.operators import hashtags, mentions, score_sentiment, sentiment_category
 from processors.records import Cause, Refusal, from_millis, to_millis
 from topics.tweets import TWEETS, CleanTweet, Tweet

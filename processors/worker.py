@@ -18,7 +18,8 @@ import faust
 from faust.web import View
 
 from processors.batching import Batching, batches, fail, install, state_positions
-from processors.dataflow import Dataflow, Partition
+from processors.dataflow import Partition
+from processors.flow import Dataflow
 from processors.merge import Merge
 from processors.publisher import Publisher
 from processors.state_table import ContextTable, StateTable

@@ -77,7 +77,9 @@ class Lake(BaseModel):
     )
     trigger_s: float = Field(default=2.0, gt=0, description="the sink's micro-batch interval")
     batch_records: int = Field(default=60_000, ge=1000, description="most records in one micro-batch")
-    gold_interval_s: float = Field(default=15.0, gt=0, description="how often gold is refreshed from silver")
+    gold_interval_s: float = Field(
+        default=15.0, gt=0, description="how often gold is refreshed from silver; slow tables in proportion"
+    )
     maintenance_interval_s: float = Field(
         180.0, gt=0, description="how often small files are compacted, snapshots expired"
     )

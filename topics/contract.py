@@ -9,116 +9,34 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import msgspec
+
+from topics.events import (
+    ORDINALS,
+    CleanEvent,
+    CleanVersion,
+    Duplicate,
+    Event,
+    Known,
+    Partial,
+    Rejected,
+    Revisable,
+    Version,
+    pii,
+    position,
+)
+from topics.figures import Count, Distinct, Each, Kpi, Latest, Mean, Measure, Ranking, Ratio, Total, is_fraction
+
+__all__ = [
+    "DAY", "HOUR", "MINUTE", "ORDINALS", "CleanEvent", "CleanVersion", "Count", "Distinct", "Duplicate", "Each", "Event", "Known",
+    "Kpi", "Latest", "Mean", "Measure", "Partial", "Ranking", "Ratio", "Reference", "Rejected", "Revisable", "Stream", "Topic",
+    "Total", "Version", "is_fraction", "pii", "position",
+]  # fmt: skip
 
 MINUTE = dt.timedelta(minutes=1)
 HOUR = dt.timedelta(hours=1)
 DAY = dt.timedelta(days=1)
-
-
-def pii(kind: str) -> msgspec.Meta:
-    """Mark a field as personal data of `kind` (`name`, `handle`, `text`): masking and access rules derive from it."""
-    return msgspec.Meta(extra={"pii": kind})
-
-
-class Event(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A fact as it arrives on a raw topic. Unknown fields are drift: counted, never a reason to refuse.
-
-    The type forbids them so that the one fast decode notices drift; `processors.operators.decode` then reads again without.
-    """
-
-
-class CleanEvent(msgspec.Struct, kw_only=True):
-    """An accepted event. Every clean record names its cause: the raw position that it was made from."""
-
-    event_id: str
-    event_at: dt.datetime
-    ingested_at: dt.datetime
-    late_by_seconds: float
-    raw_partition: int
-    raw_offset: int
-
-
-ORDINALS = 1 << 20  # more records than one cause can make
-
-
-class Revisable(CleanEvent, kw_only=True):
-    """A clean event that names versions of reference data. It is published again when a version of its time arrives late.
-
-    `raw_partition` and `raw_offset` say which event it is; the greatest (`cause_offset`, `cause_ordinal`) is in force.
-    """
-
-    revision: int = 0
-    cause_offset: int = -1  # of the same raw partition: the event's own offset, or that of the late reference record
-    cause_ordinal: int = 0  # which of the records that this cause made
-
-
-class Version(Event, kw_only=True):
-    """A version of an entity of the reference data, as it arrives: what holds from `valid_from` until the next version's."""
-
-    valid_from: dt.datetime | float
-    change_reason: str = "initial"
-
-
-class CleanVersion(CleanEvent, kw_only=True):
-    """A version as kept; `event_at` is its `valid_from`. A later record of the same entity and `valid_from` corrects it."""
-
-    valid_from: dt.datetime
-    change_reason: str
-
-
-class Known(msgspec.Struct, kw_only=True):
-    """A version of reference data that a raw partition has been told of, by the record at `raw_offset`."""
-
-    reference: str  # the reference stream's prefix
-    raw_partition: int
-    raw_offset: int
-    version: dict[str, Any]
-
-
-def position(clean: CleanEvent) -> int:
-    """Where a clean record stands among those of its raw partition: the number that fences compare."""
-    return clean.cause_offset * ORDINALS + clean.cause_ordinal if isinstance(clean, Revisable) else clean.raw_offset
-
-
-class Rejected(msgspec.Struct, kw_only=True):
-    """What could not be accepted: the original bytes, the raw position and why. `value` and `key` travel as base64."""
-
-    raw_partition: int
-    raw_offset: int
-    ingested_at: dt.datetime
-    reason: str
-    detail: str
-    key: bytes | None
-    value: bytes | None
-    headers: dict[str, str]
-
-
-class Duplicate(msgspec.Struct, kw_only=True):
-    """A raw record whose event had been accepted before. `first_offset` is None where that claim has since expired."""
-
-    raw_partition: int
-    raw_offset: int
-    ingested_at: dt.datetime
-    event_id: str
-    first_offset: int | None
-
-
-class Partial(msgspec.Struct, kw_only=True):
-    """One raw partition's share of one KPI cell, absolute. Internal to the processors (see `processors/kpi.py`).
-
-    `kpi` is empty in a progress marker, which says that all partials up to `offset` of this raw partition have been sent.
-    """
-
-    kpi: str
-    window: int  # window start, seconds since the epoch
-    dims: list[str]
-    measures: list[int]
-    raw_partition: int
-    offset: int  # the raw offset of the last record folded in (partial) or looked at (marker)
-    watermark: float  # of the raw partition, seconds since the epoch
 
 
 @dataclass(frozen=True)
@@ -138,152 +56,6 @@ class Topic:
     partitions: int | None = None
     retention: dt.timedelta | None = None
     describe: str = ""
-
-
-@dataclass(frozen=True)
-class Count:
-    """The number of events."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Total:
-    """The sum of a field. Fractions are folded as integers of `digits` decimal places, so that order changes nothing."""
-
-    name: str
-    of: str
-    digits: int = 0
-
-
-@dataclass(frozen=True)
-class Mean:
-    """The mean of a field, from integers of `digits` decimal places: sum / (count * 10**digits), one rounding."""
-
-    name: str
-    of: str
-    digits: int = 0
-
-
-@dataclass(frozen=True)
-class Distinct:
-    """The number of different values of a field, exact. The field must be the one that keys the raw topic.
-
-    Then a value lives in one raw partition only, and the partitions' counts add up (docs/decisions/0003).
-    """
-
-    name: str
-    of: str
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """The sum of the integer field `of` over the sum of the integer field `per`; 0 where the latter is 0."""
-
-    name: str
-    of: str
-    per: str
-
-
-Measure = Count | Total | Mean | Distinct | Ratio
-
-
-def is_fraction(measure: Measure) -> bool:
-    """Whether a measure's values have decimal places."""
-    return isinstance(measure, Mean | Ratio) or (isinstance(measure, Total) and measure.digits > 0)
-
-
-@dataclass(frozen=True)
-class Each:
-    """A dimension made of a list field: an event counts once for each different item of `of`."""
-
-    name: str
-    of: str
-
-
-@dataclass(frozen=True)
-class Kpi:
-    """A windowed figure over a stream's clean events: tumbling windows of `window`, one cell for each value of `by`.
-
-    `each` names a list field of structs: each item counts as an event of its own, and a field of `by`, `at` or a measure is
-    looked for in the item first, then in the event. `at` is the time that says which window counts.
-    From the declaration come the fold, the topic and its schema, the live table in the lake and its Trino view.
-    """
-
-    topic: str
-    window: dt.timedelta
-    by: tuple[str | Each, ...]
-    measures: tuple[Measure, ...]
-    each: str = ""
-    at: str = "event_at"
-    describe: str = ""
-
-    @property
-    def name(self) -> str:
-        """The last part of the topic's name; the gold table that must agree with it is called the same."""
-        return self.topic.rsplit(".", 1)[-1]
-
-    @property
-    def dimensions(self) -> tuple[str, ...]:
-        return tuple(d.name if isinstance(d, Each) else d for d in self.by)
-
-    @cached_property
-    def value(self) -> type[msgspec.Struct]:
-        """The type of the topic's values: dimensions, window, measures, and what the figure is true for."""
-        fields: list[Any] = [(d, str) for d in self.dimensions]
-        fields += [("window_start_at", dt.datetime), ("window_end_at", dt.datetime)]
-        fields += [(m.name, float if is_fraction(m) else int) for m in self.measures]
-        fields += [("as_of", dict[str, int]), ("revision", int), ("final", bool)]
-        return msgspec.defstruct(self.name, fields, kw_only=True)
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """The `top` cells of each window of a KPI, by one measure, as one record a window."""
-
-    topic: str
-    of: Kpi
-    by: str
-    top: int = 50
-    describe: str = ""
-
-    @property
-    def name(self) -> str:
-        return self.topic.rsplit(".", 1)[-1]
-
-    @cached_property
-    def value(self) -> type[msgspec.Struct]:
-        entry = msgspec.defstruct(
-            f"{self.name}_entry", [("rank", int), *((d, str) for d in self.of.dimensions), (self.by, int)], kw_only=True
-        )
-        fields: list[Any] = [("window_start_at", dt.datetime), ("window_end_at", dt.datetime), ("entries", list[entry])]  # type: ignore[valid-type]
-        fields += [("as_of", dict[str, int]), ("revision", int), ("final", bool)]
-        return msgspec.defstruct(self.name, fields, kw_only=True)
-
-
-@dataclass(frozen=True)
-class Latest:
-    """A gauge: `values` of the newest clean event (in log order) of each `by`, as one compacted record.
-
-    `by` must hold what keys the raw topic, so that one raw partition has all events of a key. With `when` only events
-    whose field of that name is true count.
-    """
-
-    topic: str
-    by: tuple[str, ...]
-    values: tuple[str, ...]
-    when: str = ""
-    describe: str = ""
-
-    @property
-    def name(self) -> str:
-        return self.topic.rsplit(".", 1)[-1]
-
-    def value_of(self, clean_event: type[CleanEvent]) -> type[msgspec.Struct]:
-        """The type of the topic's values: the key, the event's time, the values, and what the figure is true for."""
-        types = {f.name: f.type for f in msgspec.structs.fields(clean_event)}
-        fields: list[Any] = [(n, types[n]) for n in (*self.by, "event_at", *self.values)]
-        return msgspec.defstruct(self.name, [*fields, ("as_of", dict[str, int]), ("revision", int)], kw_only=True)
 
 
 @dataclass(frozen=True)

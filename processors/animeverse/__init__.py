@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from processors.animeverse import cinema, inventory, journeys, pos, reference, reviews, stock
-from processors.dataflow import Dataflow
+from processors.flow import Dataflow
 
 FLOWS: tuple[Dataflow, ...] = (
     *reference.FLOWS, pos.FLOW, cinema.FLOW, inventory.FLOW, reviews.FLOW, stock.FLOW, journeys.FLOW,

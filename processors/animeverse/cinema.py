@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from processors.animeverse.common import DAY_MS, NONE, UNKNOWN, Newest, base, buyer, flags, out_of_range, untimely
-from processors.dataflow import Dataflow, Lookup
+from processors.flow import Dataflow, Lookup
 from processors.records import Cause, Derived, Refusal, from_millis, to_millis
 from topics.animeverse.cinema import CINEMA, Admission, CleanAdmission
 from topics.animeverse.journeys import JOURNEYS, Step

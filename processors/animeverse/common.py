@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from typing import NamedTuple, TypedDict
 
-from processors.dataflow import Lookup
+from processors.flow import Lookup
 from processors.records import Cause, Refusal, from_millis
 from topics.animeverse.reference import CUSTOMERS
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from processors.animeverse.common import base, untimely
-from processors.dataflow import Dataflow
+from processors.flow import Dataflow
 from processors.records import Cause, Derived, Refusal, to_millis
 from topics.animeverse.inventory import INVENTORY, CleanDocument, Document
 from topics.animeverse.stock import STOCK, Move

@@ -19,7 +19,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from processors.animeverse.common import DAY_MS, base, untimely
-from processors.dataflow import Dataflow
+from processors.flow import Dataflow
 from processors.records import Cause, Refusal, from_millis, to_millis
 from topics.animeverse.journeys import CONVERSION, JOURNEYS, SESSION_GAP, CleanStep, SessionChange, Step, VisitChange
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from processors.animeverse.common import NONE, UNKNOWN, Newest, base, buyer, flags, untimely
 from processors.animeverse.sales import KEPT_MS, Lines, Sales
-from processors.dataflow import Dataflow, Lookup
+from processors.flow import Dataflow, Lookup
 from processors.records import Cause, Derived, Refusal, to_millis
 from topics.animeverse.journeys import JOURNEYS, Step
 from topics.animeverse.pos import POS, CleanLine, CleanReceipt, Line, Receipt

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from processors.animeverse.common import base, out_of_range
-from processors.dataflow import Dataflow
+from processors.flow import Dataflow
 from processors.records import Cause, Refusal, from_millis, to_millis
 from topics.animeverse import STREAMS
 from topics.contract import CleanEvent, Reference, Version

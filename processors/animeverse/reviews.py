@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from processors.animeverse.common import DAY_MS, UNKNOWN, base, flags, quotient, untimely
-from processors.dataflow import Dataflow, Lookup
+from processors.flow import Dataflow, Lookup
 from processors.operators import score_sentiment, sentiment_category
 from processors.records import Cause, Derived, Refusal, to_millis
 from topics.animeverse.journeys import JOURNEYS, Step

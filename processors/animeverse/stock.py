@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from processors.animeverse.common import DAY_MS, base, flags, quotient, untimely
-from processors.dataflow import Dataflow, Lookup
+from processors.flow import Dataflow, Lookup
 from processors.records import Cause, Refusal, to_millis
 from topics.animeverse.reference import PRODUCTS
 from topics.animeverse.stock import STOCK, CleanMove, Move

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from aiokafka.partitioner import murmur2
 
-from processors.dataflow import Dataflow, Partition
+from processors.dataflow import Partition
+from processors.flow import Dataflow
 from processors.merge import Merge
 from processors.records import Output, Record
 

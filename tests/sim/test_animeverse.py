@@ -11,7 +11,8 @@ import duckdb
 import pytest
 
 from processors.animeverse import FLOWS
-from processors.dataflow import Dataflow, Partition
+from processors.dataflow import Partition
+from processors.flow import Dataflow
 from tests.sim import animeverse_checks as checks
 from tests.sim import animeverse_oracle as oracle
 from tests.sim import animeverse_world as world

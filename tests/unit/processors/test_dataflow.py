@@ -4,7 +4,8 @@ import dataclasses
 
 import msgspec
 
-from processors.dataflow import Partition, route
+from processors.dataflow import Partition
+from processors.partials import route
 from processors.records import Record
 from processors.tweets import FLOW
 from tests.sim import world

@@ -7,7 +7,8 @@ import datetime as dt
 import msgspec
 import pytest
 
-from processors.dataflow import Dataflow, Lookup, Partition
+from processors.dataflow import Partition
+from processors.flow import Dataflow, Lookup
 from processors.records import Cause, Output, Record, from_millis, to_millis
 from topics.animeverse.reference import STORES, CleanStore
 from topics.contract import MINUTE, Event, Kpi, Latest, Revisable, Stream, Total, position

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from processors.dataflow import Dataflow
+from processors.flow import Dataflow
 from processors.records import Cause, Refusal, from_millis, to_millis
 from topics.animeverse.reference import CleanCustomer, CleanProduct, CleanScreening, CleanStore, CleanTitle
 

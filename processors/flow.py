@@ -1,0 +1,42 @@
+"""What a business adds to the fold over its raw partitions, as pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from processors.records import Cause, Derived, Refusal
+from topics.contract import CleanEvent, Reference, Stream
+
+Lookup = Callable[[Reference, str, int], Any]  # (reference, entity, event time in ms) → the version valid then, or None
+
+
+def _as_it_is(clean: Any, _: Lookup) -> Any:
+    return clean
+
+
+def _nothing(_: Any) -> tuple[()]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Dataflow:
+    """What a business adds: how its events are identified, accepted, enriched and remembered, and what follows from them.
+
+    `accept(event, cause, figures)` gives the clean event or a refusal, and changes nothing.
+    `enrich(clean, lookup)` gives it with every field set that depends on reference data; for revisions, too.
+    `remember(figures, clean)` folds an accepted event, enriched, into the running figures that `figures()` starts.
+    `joins(clean)` names the entities that an enriched event depends on; `derive(clean)` gives events for other streams.
+    `joined_by` are the streams that the versions of a reference stream are told to.
+    """
+
+    stream: Stream
+    event_id: Callable[[Any], str]
+    accept: Callable[[Any, Cause, Any], CleanEvent | Refusal]
+    figures: Callable[[], Any]
+    remember: Callable[[Any, Any], None]
+    enrich: Callable[[Any, Lookup], Any] = _as_it_is
+    joins: Callable[[Any], Iterable[tuple[Reference, str]]] = _nothing
+    derive: Callable[[Any], Iterable[Derived]] = _nothing
+    joined_by: tuple[Stream, ...] = ()
