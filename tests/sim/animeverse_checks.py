@@ -47,6 +47,12 @@ def millis(at: str | None) -> int | None:
     return None if at is None else round(dt.datetime.fromisoformat(at).timestamp() * 1000)
 
 
+def check_all(broker: Broker, db: duckdb.DuckDBPyConnection) -> None:
+    """Everything that must hold after any run; `db` is the oracle's answer to the raw logs."""
+    for check in (check_ledger, check_derived, check_versions, check_kpis, check_gauges):
+        check(broker, db)
+
+
 def check_ledger(broker: Broker, db: duckdb.DuckDBPyConnection) -> None:
     """Each raw offset has exactly one fate; of the facts, the right one."""
     for stream in STREAMS:

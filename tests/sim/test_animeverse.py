@@ -28,11 +28,7 @@ def run(seed: int, crash: float, events: int = 220, feed: int = 5, partitions: i
 
 def check(broker: Broker) -> None:
     db = oracle.connect(checks.logs_of(broker))
-    checks.check_ledger(broker, db)
-    checks.check_derived(broker, db)
-    checks.check_versions(broker, db)
-    checks.check_kpis(broker, db)
-    checks.check_gauges(broker, db)
+    checks.check_all(broker, db)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -53,10 +53,6 @@ def test_the_sums_are_those_of_the_producers_output(tmp_path: pathlib.Path) -> N
     lines = outputs.run(tmp_path, FAULTY, EVENTS, HOURS)
     broker = run_domain(FLOWS, logs_of(lines), seed=3, crash=0.0005, feed=40)
     db = oracle.connect(checks.logs_of(broker))
-    checks.check_ledger(broker, db)
-    checks.check_derived(broker, db)
-    checks.check_versions(broker, db)
-    checks.check_kpis(broker, db)
-    checks.check_gauges(broker, db)
+    checks.check_all(broker, db)
     ((receipts,),) = db.execute("select count(*) from pos").fetchall()
     assert receipts > EVENTS / 4
