@@ -107,6 +107,9 @@ class Settings(BaseSettings):
         default=("tweets", "animeverse"),
         description="whose workers and producers run; in a variable, commas between them",
     )
+    animeverse_lateness_hours: float = Field(
+        default=48, ge=1, le=72, description="how late AnimeVerse's events may be and still change live figures"
+    )
     ports: Ports = Ports()
     kafka: Kafka = Kafka()
     registry: Registry = Registry()

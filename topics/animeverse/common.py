@@ -7,6 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from riverhouse.settings import load
 from topics.contract import HOUR
 
 Id = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -16,4 +17,4 @@ Cents = Annotated[int, Meta(ge=0, le=10**9)]
 Quantity = Annotated[int, Meta(ge=1, le=10**6)]
 Moment = dt.datetime | float  # RFC 3339, or seconds or milliseconds since the epoch
 
-LATENESS = 48 * HOUR  # shops send what they sold while offline up to two days later
+LATENESS = load().animeverse_lateness_hours * HOUR  # shops send what they sold while offline up to two days later

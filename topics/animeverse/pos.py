@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from topics.animeverse.common import LATENESS, Cents, Id, Moment, Quantity
 from topics.animeverse.reference import CUSTOMERS, PRODUCTS, STORES
-from topics.contract import MINUTE, Count, Event, Kpi, Ratio, Revisable, Stream, Total
+from topics.contract import DAY, MINUTE, Count, Event, Kpi, Ratio, Revisable, Stream, Total
 
 
 class Line(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -107,5 +107,6 @@ POS = Stream(
     references=(PRODUCTS, CUSTOMERS, STORES),
     allowed_lateness=LATENESS,
     dedupe_horizon=LATENESS,
+    partials_kept=LATENESS + 2 * DAY,
     describe="Receipts of the shops: sales and returns.",
 )

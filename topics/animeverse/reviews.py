@@ -70,6 +70,7 @@ REVIEWS = Stream(
     references=(PRODUCTS, TITLES),
     allowed_lateness=LATENESS,
     dedupe_horizon=LATENESS,
+    partials_kept=LATENESS + 3 * DAY,
     clean_kept=365 * DAY,  # a rating is of all reviews that the topic holds
     describe="Reviews of products and films.",
 )  # fmt: skip

@@ -43,3 +43,8 @@ def test_murmur2_agrees_with_javas_known_hashes() -> None:
     # Kafka's own UtilsTest: murmur2("21") = -973932308, murmur2("foobar") = -790332482
     assert murmur2_partition(b"21", 7) == (-973932308 & 0x7FFFFFFF) % 7
     assert murmur2_partition(b"foobar", 7) == (-790332482 & 0x7FFFFFFF) % 7
+
+
+@pytest.mark.parametrize("stream", [s for s in catalogue.STREAMS if s.kpis], ids=lambda s: s.prefix)
+def test_partials_are_kept_for_longer_than_their_windows_can_change(stream: catalogue.Stream) -> None:
+    assert stream.partials_kept > max(k.window for k in stream.kpis) + stream.allowed_lateness
