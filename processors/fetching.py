@@ -70,6 +70,11 @@ class FetchThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_min_bytes = fetcher.linger_bytes
         return consumer
 
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Faust warns of partitions whose stream does not move; those of changelogs have no stream once they are recovered."""
+        if not self.consumer._is_changelog_tp(tp):
+            super().verify_event_path(now, tp)
+
     async def _fetch_records(
         self, consumer: Any, active_partitions: set[TP], timeout: float | None = None, max_records: int | None = None
     ) -> dict[TP, Batch]:
