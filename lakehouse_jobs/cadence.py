@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from lakehouse_jobs.gold_table import GoldTable
 
-SLOW_AT_ONCE = 6  # of the tables that are not for every round; those never filled come on top
+SLOW_AT_ONCE = 10  # of the tables that are not for every round; those never filled come on top
 
 
 class Cadence:

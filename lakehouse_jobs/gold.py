@@ -30,7 +30,7 @@ from topics.contract import MINUTE, Stream
 
 log = logger(__name__)
 USUAL_S = 15  # the interval between rounds that tables declare their own for
-ROUND_S = 30  # after which a round begins no slow table any more …
+ROUND_S = 40  # of slow tables, after which a round begins no other …
 FILLING_S = 90  # … or none that has never been filled
 BY_NAME = {t.name: t for t in GOLD_TABLES}
 Done = dict[str, float]
@@ -52,18 +52,21 @@ def start(spark: SparkSession, stopping: threading.Event) -> threading.Thread:
             took = clock.monotonic() - began
             if done:
                 log.info("gold", seconds=done, took_s=round(took, 2))
-            pause = max(interval - took, min(took, 4 * interval))  # the sink gets its turn, however much there is to do
+            pause = max(interval - took, min(took, 2 * interval))  # the sink gets its turn, however much there is to do
 
     return background.start(loop, "gold", stopping)
 
 
 def in_time(cadence: Cadence, began: float, looked: list[GoldTable]) -> Iterator[GoldTable]:
     """The tables of a round that it has time for, noted in `looked` as they are taken: the slow ones may wait for the next."""
+    slow_since = began
     for table in cadence.due(began):
         longest = ROUND_S if cadence.knows(table) else FILLING_S
-        if not table.interval or clock.monotonic() - began < longest:
+        if not table.interval or clock.monotonic() - slow_since < longest:
             looked.append(table)
             yield table
+        if not table.interval:
+            slow_since = clock.monotonic()
 
 
 def refresh_all(

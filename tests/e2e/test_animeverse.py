@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.conftest import Riverhouse, rows
 from tests.integration.kafka import wait_for
 
-WITHIN_S = 400
+WITHIN_S = 900  # generous: it tells a hang from a slow machine
 SETTLED = "ingested_at < current_timestamp - interval '4' minute"
 DIMENSIONS = ("product", "title", "screening", "customer", "store")
 FACTS = {  # fact: its time, the dimensions that it points at
