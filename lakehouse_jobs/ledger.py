@@ -21,7 +21,7 @@ from topics.catalogue import stream as stream_called
 from topics.contract import Revisable, Stream
 
 FATES = ("clean", "duplicates", "rejected", "reference")
-REFERENCE = "element_at(headers, 'reference') is not null"  # control records, in bronze as they are
+REFERENCE = "element_at(headers, 'reference') is not null"  # records that tell of a version, in bronze as they are
 
 
 @dataclass(frozen=True)
@@ -128,11 +128,10 @@ def count(stream: Stream, done: dict[int, int], first: dict[int, int]) -> list[L
         f"where {_below(done, 'partition', 'offset')} group by 1"
     )
     originals = " where revision = 0" if issubclass(stream.clean_event, Revisable) else ""
-    sources = (
-        f"silver.{stream.table}{originals}",
-        *(f"silver.{t} where stream = '{stream.prefix}'" for t in ("duplicates", "quarantine")),
-        f'(select "partition" as raw_partition, "offset" as raw_offset from bronze.{stream.table} where {REFERENCE})',
-    )
+    duplicates, rejected = (f"silver.{t} where stream = '{stream.prefix}'" for t in ("duplicates", "quarantine"))
+    told = f'select "partition" as raw_partition, "offset" as raw_offset from bronze.{stream.table} where {REFERENCE}'
+    references = f"({told} except select raw_partition, raw_offset from {rejected})"
+    sources = (f"silver.{stream.table}{originals}", duplicates, rejected, references)
     caused = " union all ".join(
         f"select raw_partition, raw_offset, '{fate}' as fate from {source}"
         for fate, source in zip(FATES, sources, strict=True)
@@ -161,7 +160,7 @@ def _table(stream: Stream, lines: list[Line]) -> Table:
         table.add_column(name, justify="right")
     table.add_column("")
     for x in lines:
-        numbers = (x.partition, x.raw, x.clean, x.duplicates, x.rejected, x.missing, x.repeated)
+        numbers = (x.partition, x.raw, *(getattr(x, fate) for fate in FATES), x.missing, x.repeated)
         state = "[green]OK[/]" if x.balances else f"[red]BROKEN[/] (expected {x.expected})"
         table.add_row(*(f"{n:,}" for n in numbers), state)
     return table

@@ -4,38 +4,25 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from lakehouse_jobs.fences import Fence
 from lakehouse_jobs.problem import LakeError
 from riverhouse import addresses, clock
-from topics.contract import ORDINALS, Stream, Topic
+from topics import progress
+from topics.contract import Stream, Topic, position
 
 TIMEOUT_S = 10.0
 
 
-class Cause(msgspec.Struct):
-    """What a clean, duplicate or rejected record says about the raw records that made it."""
-
-    raw_partition: int
-    raw_offset: int
-    cause_offset: int = -1  # of clean events that may be revised, as is the next
-    cause_ordinal: int = 0
-
-    @property
-    def position(self) -> int:
-        """What a fence that has taken the record says (see `topics.contract.position`)."""
-        return self.cause_offset * ORDINALS + self.cause_ordinal if self.cause_offset >= 0 else self.raw_offset
-
-
 def committed(stream: Stream) -> dict[int, int]:
     """For each raw partition the offset after the last one that the workers have dealt with; 0 where there is none."""
-    with _consumer(stream.group) as consumer:
-        partitions = [TopicPartition(stream.raw.name, p) for p in _partitions(consumer, stream.raw)]
-        found = consumer.committed(partitions, timeout=TIMEOUT_S)
-    return {p.partition: 0 if p.offset == OFFSET_INVALID else p.offset for p in found}
+    with _consumer() as consumer:
+        done = progress.committed(stream.group)
+        return {p: done.get((stream.raw.name, p), 0) for p in _partitions(consumer, stream.raw)}
 
 
 def has_records(stream: Stream) -> bool:
@@ -52,6 +39,7 @@ def first_offsets(stream: Stream) -> dict[int, int]:
 
 def last_causes(topic: Topic) -> Fence:
     """The place of the last record of each partition now, as a fence that has taken it would say."""
+    decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(topic.value)
     with _consumer() as consumer:
         ends = {p: _ends(consumer, topic, p) for p in _partitions(consumer, topic)}
         wanted = [TopicPartition(topic.name, p, high - 1) for p, (low, high) in ends.items() if high > low]
@@ -67,8 +55,8 @@ def last_causes(topic: Topic) -> Fence:
                 )
             message = consumer.poll(1.0)
             if message is not None and not message.error():
-                cause = msgspec.json.decode(message.value() or b"", type=Cause)
-                causes[cause.raw_partition] = cause.position
+                record = decoder.decode(message.value() or b"")
+                causes[record.raw_partition] = position(record)
     return {f"{topic.name}/{p}": at for p, at in causes.items()}
 
 
@@ -82,10 +70,15 @@ def _ends(consumer: Consumer, topic: Topic, partition: int) -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def _consumer(group_id: str = "riverhouse-probe") -> Iterator[Consumer]:
+def _consumer() -> Iterator[Consumer]:
     """A consumer that joins no group and commits nothing. LakeError where Kafka does not answer."""
     consumer = Consumer(
-        {"bootstrap.servers": addresses.bootstrap(), "group.id": group_id, "enable.auto.commit": False, "log_level": 0}
+        {
+            "bootstrap.servers": addresses.bootstrap(),
+            "group.id": "riverhouse-probe",
+            "enable.auto.commit": False,
+            "log_level": 0,
+        }
     )
     try:
         yield consumer

@@ -18,7 +18,7 @@ from lakehouse_jobs import tables
 from lakehouse_jobs.problem import LakeError
 from lakehouse_jobs.schema import arrow
 from topics.catalogue import STREAMS
-from topics.contract import CleanEvent, Kpi, Stream, Topic, position
+from topics.contract import Kpi, Stream, Topic, position
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _caused(stream: Stream, topic: Topic, spec: tables.TableSpec) -> Route:
         events = _decode(decoder, records, topic.name)
         known = {"stream": [stream.prefix] * len(events)}
         data = _arrow(schema, events, known if "stream" in schema.names else {})
-        return Rows(data, [f"{topic.name}/{e.raw_partition}" for e in events], [_place(e) for e in events])
+        return Rows(data, [f"{topic.name}/{e.raw_partition}" for e in events], [position(e) for e in events])
 
     return Route(topic.name, spec.name, rows)
 
@@ -129,11 +129,6 @@ def _arrow(schema: pa.Schema, values: Sequence[Any], known: dict[str, Any]) -> p
         if _nested(field.type):
             columns[field.name] = [_plain(v) for v in columns[field.name]]
     return pa.table([pa.array(columns[f.name], f.type) for f in schema], schema=schema)
-
-
-def _place(event: Any) -> int:
-    """Where a record stands among those of its raw partition."""
-    return position(event) if isinstance(event, CleanEvent) else int(event.raw_offset)
 
 
 def _plain(value: Any) -> Any:

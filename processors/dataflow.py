@@ -100,7 +100,7 @@ class Partition:
                 version = msgspec.convert(known.version, self._versions[known.reference].type)
                 self.references.add(known.reference, version, known.raw_offset)
 
-    def apply(self, clean: CleanEvent, event_id: bytes, value: bytes = b"") -> None:
+    def apply(self, clean: CleanEvent, event_id: bytes, value: bytes) -> None:
         """Fold one accepted event, whose record's value is `value`, into the state."""
         event_ms = to_millis(clean.event_at)
         reached = event_ms - self._out_of_orderness_ms
@@ -222,7 +222,7 @@ class Partition:
                 clean.cause_offset = cause.offset
                 clean = self.flow.enrich(clean, self._lookup(cause.offset))
         except Exception:  # noqa: BLE001  one event that the code cannot handle must not stop the partition
-            return Refusal("processor_error", traceback.format_exc(limit=-3))
+            return _processor_error()
         return clean
 
     def _rejection(self, record: Record, why: Refusal) -> Output:
@@ -279,7 +279,11 @@ class Partition:
         lookup = self._lookup(record.offset)
         for _, value in self.history.find(f"{reference}/{entity}", from_ms, to_ms):
             old = self._clean_decoder.decode(value)
-            new = self.flow.enrich(old, lookup)
+            try:
+                new = self.flow.enrich(old, lookup)
+            except Exception:  # noqa: BLE001  nor must a version; what it could not revise stays as it was
+                out.append(self._rejection(record, _processor_error()))
+                return
             if new != old:
                 out.append(self._revision(record, new))
 
@@ -297,6 +301,11 @@ class Partition:
         self.counts["revised"] += 1
         stream = self.flow.stream
         return Output(stream.clean.name, str(getattr(new, stream.clean_key)).encode(), value, self.partition)
+
+
+def _processor_error() -> Refusal:
+    """What has just been raised, as a reason."""
+    return Refusal("processor_error", traceback.format_exc(limit=-3))
 
 
 class _Told(msgspec.Struct):

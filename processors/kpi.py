@@ -120,6 +120,11 @@ def width(measure: Measure) -> int:
     return 0 if isinstance(measure, Count) else 2 if isinstance(measure, Ratio) else 1
 
 
+def integers(kpi: Kpi) -> int:
+    """How many integers a cell has: changes, events, accumulators."""
+    return 2 + sum(map(width, kpi.measures))
+
+
 def accumulators(kpi: Kpi) -> list[tuple[Measure, int]]:
     """The measures that have accumulators of their own, each with the place of its first one in a cell."""
     places, at = [], 3

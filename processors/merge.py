@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from processors.kpi import Dims, figures
+from processors.kpi import Dims, figures, integers
 from processors.records import EPOCH, Output, Record
 from topics.contract import Kpi, Partial, Ranking, Stream
 
@@ -52,6 +52,7 @@ class Merge:
         self._buffers: dict[int, list[Partial]] = defaultdict(list)
         self._dirty: dict[Window, set[Dims]] = defaultdict(set)
         self._kpis = {k.topic: k for k in stream.kpis}
+        self._widths = {k.topic: integers(k) for k in stream.kpis}
         self._rankings: dict[str, list[Ranking]] = defaultdict(list)
         for ranking in stream.rankings:
             self._rankings[ranking.of.topic].append(ranking)
@@ -100,8 +101,8 @@ class Merge:
             self.progress[p] = Progress(partial.offset, partial.watermark, now)
 
     def _replace(self, partial: Partial) -> None:
-        if partial.kpi not in self._kpis:
-            return  # of a KPI that is no longer declared
+        if len(partial.measures) != self._widths.get(partial.kpi):
+            return  # of a KPI that is no longer declared, or was declared otherwise
         window, dims = (partial.kpi, partial.window), tuple(partial.dims)
         if window not in self.cells and self._end(window) + self._lateness <= self._slowest():
             self.stale += 1  # dropped with the other partitions' shares: a total without them would be wrong

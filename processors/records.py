@@ -11,6 +11,7 @@ import msgspec
 from topics.contract import Event, Stream
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+SKEW_MS = 60_000  # clocks may run ahead of the broker's by this much; more would push the watermark into the future
 _MILLISECOND = dt.timedelta(milliseconds=1)
 
 

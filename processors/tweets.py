@@ -14,11 +14,10 @@ import datetime as dt
 
 from processors.flow import Dataflow
 from processors.operators import hashtags, mentions, score_sentiment, sentiment_category
-from processors.records import Cause, Refusal, from_millis, to_millis
+from processors.records import SKEW_MS, Cause, Refusal, from_millis, to_millis
 from topics.tweets import TWEETS, CleanTweet, Tweet
 
 FIRST_TWEET_MS = 1_142_899_200_000  # 2006-03-21: nothing on the network is older
-SKEW_MS = 60_000  # clocks may run ahead of the broker's by this much; more would push the watermark into the future
 
 
 class UserFigures:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from confluent_kafka import Consumer, TopicPartition
-
-from producers.broker import Outbox
+from producers.broker import Outbox, offsets
 from producers.live import Stop
-from riverhouse import addresses, clock
+from riverhouse import clock
 from riverhouse.logs import logger
 from topics.contract import Reference
+from topics.progress import committed
 
 WITHIN_S = 90.0
 log = logger("producer")
@@ -34,10 +33,6 @@ def wait(references: Sequence[Reference], outbox: Outbox, stop: Stop, within_s: 
 
 def behind(reference: Reference) -> int:
     """How many raw records of a reference the workers have not done yet."""
-    consumer = Consumer({"bootstrap.servers": addresses.bootstrap(), "group.id": reference.group, "log_level": 0})
-    try:
-        known = consumer.list_topics(reference.raw.name, timeout=15).topics[reference.raw.name].partitions
-        done = consumer.committed([TopicPartition(reference.raw.name, p) for p in known], timeout=15)
-        return sum(consumer.get_watermark_offsets(tp, timeout=15)[1] - max(tp.offset, 0) for tp in done)
-    finally:
-        consumer.close()
+    done = committed(reference.group)
+    ends = enumerate(end for _, end in offsets(reference.raw))
+    return sum(end - done.get((reference.raw.name, p), 0) for p, end in ends)

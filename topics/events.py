@@ -68,9 +68,9 @@ class Known(msgspec.Struct, kw_only=True):
     version: dict[str, Any]
 
 
-def position(clean: CleanEvent) -> int:
-    """Where a clean record stands among those of its raw partition: the number that fences compare."""
-    return clean.cause_offset * ORDINALS + clean.cause_ordinal if isinstance(clean, Revisable) else clean.raw_offset
+def position(record: CleanEvent | Rejected | Duplicate) -> int:
+    """Where a record stands among those made of its raw partition: the number that fences compare."""
+    return record.cause_offset * ORDINALS + record.cause_ordinal if isinstance(record, Revisable) else record.raw_offset
 
 
 class Rejected(msgspec.Struct, kw_only=True):

@@ -9,11 +9,10 @@ from collections.abc import Iterable
 from typing import NamedTuple, TypedDict
 
 from processors.flow import Lookup
-from processors.records import Cause, Refusal, from_millis
+from processors.records import SKEW_MS, Cause, Refusal, from_millis
 from topics.animeverse.reference import CUSTOMERS
 
 DAY_MS = 86_400_000
-SKEW_MS = 60_000  # clocks may run ahead of the broker's by this much; more would push the watermark into the future
 OLDEST_MS = 946_684_800_000  # 2000-01-01
 REPLAYED = 100_000  # raw records: more than can lie between the last commit and a crash
 UNKNOWN = "unknown"

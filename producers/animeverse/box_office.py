@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any, Literal
 
 import msgspec
 
@@ -22,6 +23,7 @@ from producers.animeverse.visits import Visit, Visits
 from producers.faults import Event
 from topics.animeverse.cinema import CINEMA, Admission
 
+Kind = Literal["ticket", "concession", "refund"]
 TICKETS, CONCESSIONS = 0.58, 0.95  # cumulative shares of the events; the rest is refunds
 KNOWN = 0.65  # of the tickets name a member
 LOOK_S = 300.0  # how often the schedule is looked at
@@ -133,21 +135,9 @@ class BoxOffice:
         held = held or self._recent.find(lambda t: t.is_valid(at), draw)
         if held is None:
             return None
-        item, price = draw.choice(COUNTER)
-        quantity = 1 + int(draw.expovariate(1.8))
-        return _event(
-            Admission(
-                transaction_id=draw.uuid(),
-                kind="concession",
-                at=moment(at),
-                screening_id=held.show.screening_id,
-                starts_at=moment(held.show.starts_at(at)),
-                amount_cents=price * quantity,
-                customer_id=held.customer,
-                item=item,
-                quantity=quantity,
-            )
-        )
+        (item, price), quantity = draw.choice(COUNTER), 1 + int(draw.expovariate(1.8))
+        bought = {"amount_cents": price * quantity, "item": item, "quantity": quantity}
+        return _event(draw.uuid(), "concession", at, held, held.show.starts_at(at), **bought)
 
     def _refund(self, at: float, draw: Chance) -> Event | None:
         """A ticket given back before the film; those of cancelled screenings first."""
@@ -158,36 +148,19 @@ class BoxOffice:
         held.refunded = True
         if (sold := self._sold.get(held.show.screening_id)) is not None:
             sold.free(held)
-        return _event(
-            Admission(
-                transaction_id=draw.uuid(),
-                kind="refund",
-                at=moment(at),
-                screening_id=held.show.screening_id,
-                starts_at=moment(held.show.starts_at(held.at)),
-                amount_cents=held.cents,
-                customer_id=held.customer,
-                seat=held.seat,
-                ticket_id=held.ticket_id,
-            )
-        )
+        given_back = {"amount_cents": held.cents, "seat": held.seat, "ticket_id": held.ticket_id}
+        return _event(draw.uuid(), "refund", at, held, held.show.starts_at(held.at), **given_back)
 
 
 def _sold(ticket: Ticket) -> Event:
-    return _event(
-        Admission(
-            transaction_id=ticket.ticket_id,
-            kind="ticket",
-            at=moment(ticket.at),
-            screening_id=ticket.show.screening_id,
-            starts_at=moment(ticket.show.starts_at(ticket.at)),
-            amount_cents=ticket.cents,
-            customer_id=ticket.customer,
-            seat=ticket.seat,
-            price_class=ticket.price_class,  # type: ignore[arg-type]
-        )
-    )
+    sold = {"amount_cents": ticket.cents, "seat": ticket.seat, "price_class": ticket.price_class}
+    return _event(ticket.ticket_id, "ticket", ticket.at, ticket, ticket.show.starts_at(ticket.at), **sold)
 
 
-def _event(admission: Admission) -> Event:
+def _event(transaction_id: str, kind: Kind, at: float, held: Ticket, starts: float, **more: Any) -> Event:
+    """A transaction of who holds a ticket, at its screening; `more` are the fields of its kind."""
+    admission = Admission(
+        transaction_id=transaction_id, kind=kind, at=moment(at), screening_id=held.show.screening_id,
+        starts_at=moment(starts), customer_id=held.customer, **more,
+    )  # fmt: skip
     return CINEMA.raw.name, admission.screening_id.encode(), msgspec.json.encode(admission)

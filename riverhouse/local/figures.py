@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 import psutil
 import trino
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from riverhouse import addresses, businesses
 from riverhouse.clock import monotonic, now, sleep
 from riverhouse.local import trino_server
 from topics.catalogue import STREAMS
+from topics.progress import committed
 
 
 def memory_mb(pid: int) -> float:
@@ -49,13 +50,6 @@ def _ends(admin: AdminClient, topics: Iterable[str]) -> dict[str, dict[int, int]
     return found
 
 
-def committed(admin: AdminClient, group: str) -> dict[tuple[str, int], int]:
-    """What a consumer group has committed, by topic and partition."""
-    asked = [ConsumerGroupTopicPartitions(group)]
-    found = admin.list_consumer_group_offsets(asked, request_timeout=5)[group].result().topic_partitions
-    return {(p.topic, p.partition): p.offset for p in found if p.offset >= 0}
-
-
 def topics(over_s: float = 2.0) -> list[TopicFigures]:
     """Rate (measured over `over_s`) and lag of every topic that exists."""
     admin = AdminClient({"bootstrap.servers": addresses.bootstrap(), "log_level": 0})
@@ -63,7 +57,7 @@ def topics(over_s: float = 2.0) -> list[TopicFigures]:
     before, begin = _ends(admin, groups), monotonic()
     sleep(over_s)
     after, seconds = _ends(admin, groups), monotonic() - begin
-    done = {group: committed(admin, group) for group in set(groups.values())}
+    done = {group: committed(group) for group in set(groups.values())}
     found = []
     for name in (n for n in groups if n in after and n in before):
         ends, read = after[name], done[groups[name]]

@@ -9,7 +9,9 @@ from __future__ import annotations
 import pathlib
 
 import pytest
+from confluent_kafka import Producer
 
+from riverhouse import addresses
 from tests.e2e.conftest import Riverhouse, rows
 from tests.integration.kafka import wait_for
 
@@ -153,6 +155,14 @@ def test_a_price_that_arrives_late_moves_the_facts_of_its_time(cli: Riverhouse, 
     assert rows(cli, f"select count(*) from {told} and f.revision > 0") != [["0"]]
     audited = f"select count(*) from gold.dimension_audit where change_reason = 'told late' and entity_id = '{product}'"
     wait_for("the audit tells of it", lambda: rows(cli, audited) == [["1"]], WITHIN_S)
+
+
+def test_a_record_that_tells_of_an_unknown_reference_is_refused(cli: Riverhouse) -> None:
+    producer = Producer({"bootstrap.servers": addresses.bootstrap()})
+    producer.produce("animeverse.pos.raw", b"{}", key=b"odd", headers=[("reference", b"animeverse.clowns")])
+    assert producer.flush(60) == 0
+    refused = "select count(*) from silver.quarantine where reason = 'unknown_reference'"
+    wait_for("it is in quarantine", lambda: rows(cli, refused) == [["1"]], WITHIN_S)
 
 
 def test_every_record_of_every_stream_is_accounted_for(cli: Riverhouse) -> None:

@@ -18,8 +18,9 @@ import pyarrow as pa
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from lakehouse_jobs import fences, lake
+from lakehouse_jobs import fences, lake, tables
 from riverhouse import addresses
+from riverhouse.local.testing import start_stack
 from tests.integration.kafka import wait_for
 from tests.unit.lakehouse_jobs.samples import clean_tweet
 from topics.apply import desired_config, partitions_of
@@ -159,6 +160,25 @@ def computed(sql: str) -> list[tuple[Any, ...]]:
 def gold(table: str, *columns: str) -> list[tuple[Any, ...]]:
     found = rows(f"gold.{table}", *columns)
     return sorted(zip(*(found[c].to_pylist() for c in columns), strict=True))
+
+
+@contextlib.contextmanager
+def servers(home: pathlib.Path, settings: dict[str, str]) -> Iterator[None]:
+    """Kafka with all topics, PostgreSQL with all tables, Trino."""
+    with start_stack(home, only=("kafka", "postgres", "trino"), settings_env=settings):
+        lake.catalog.cache_clear()
+        create_topics()
+        tables.create_all(lake.catalog())
+        yield
+    lake.catalog.cache_clear()
+
+
+@contextlib.contextmanager
+def sink_process() -> Iterator[SinkProcess]:
+    """The sink over them, stopped at the end whatever became of it."""
+    sink = SinkProcess(addresses.home() / "sink.log")
+    with running(sink):
+        yield sink
 
 
 @contextlib.contextmanager

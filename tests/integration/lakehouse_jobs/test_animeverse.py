@@ -10,9 +10,8 @@ import msgspec
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from lakehouse_jobs import fences, lake, ledger, tables, trino_client, views
+from lakehouse_jobs import fences, ledger, trino_client, views
 from riverhouse import addresses
-from riverhouse.local.testing import start_stack
 from tests.integration.kafka import wait_for
 from tests.integration.lakehouse_jobs import lakehouse
 from tests.integration.lakehouse_jobs.lakehouse import SinkProcess
@@ -72,19 +71,13 @@ def _taken(error: object, message: object) -> None:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    home = tmp_path_factory.mktemp("animeverse")
-    with start_stack(home, only=("kafka", "postgres", "trino"), settings_env=SETTINGS):
-        lake.catalog.cache_clear()
-        lakehouse.create_topics()
-        tables.create_all(lake.catalog())
+    with lakehouse.servers(tmp_path_factory.mktemp("animeverse"), SETTINGS):
         yield World()
-    lake.catalog.cache_clear()
 
 
 @pytest.fixture(scope="module")
 def sink(world: World) -> Iterator[SinkProcess]:
-    process = SinkProcess(addresses.home() / "sink.log")
-    with lakehouse.running(process):
+    with lakehouse.sink_process() as process:
         yield process
 
 

@@ -17,7 +17,6 @@ from lakehouse_jobs import fences, lake, ledger, maintenance, tables, trino_clie
 from lakehouse_jobs.compaction import FILES_MIN
 from lakehouse_jobs.problem import LakeError
 from riverhouse import addresses
-from riverhouse.local.testing import start_stack
 from tests.integration.kafka import wait_for
 from tests.integration.lakehouse_jobs import lakehouse
 from tests.integration.lakehouse_jobs.lakehouse import PARTITIONS, START, SinkProcess, World
@@ -36,19 +35,14 @@ VOLUME = "select region, date_trunc('minute', event_at), count(*), sum(engagemen
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with start_stack(tmp_path_factory.mktemp("lake"), only=("kafka", "postgres", "trino"), settings_env=SETTINGS):
-        lake.catalog.cache_clear()
-        lakehouse.create_topics()
-        tables.create_all(lake.catalog())
+    with lakehouse.servers(tmp_path_factory.mktemp("lake"), SETTINGS):
         views.create_all()
         yield World()
-    lake.catalog.cache_clear()
 
 
 @pytest.fixture(scope="module")
 def sink(world: World) -> Iterator[SinkProcess]:
-    process = SinkProcess(addresses.home() / "sink.log")
-    with lakehouse.running(process):
+    with lakehouse.sink_process() as process:
         yield process
 
 

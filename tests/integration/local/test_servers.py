@@ -64,11 +64,11 @@ def test_the_registry_refuses_what_would_break_readers(tmp_path: pathlib.Path) -
 
 def test_a_stack_ends_with_the_process_of_its_lifeline(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = (
-        "import pathlib, sys, time\n"
+        "import pathlib, signal, sys\n"
         "from riverhouse.local import control, testing\n"
         "with testing.start_stack(pathlib.Path(sys.argv[1]), only=('postgres',)):\n"
         "    print(control.daemon().pid, flush=True)\n"
-        "    time.sleep(600)\n"
+        "    signal.pause()\n"
     )
     environment = {**os.environ, **own_home(tmp_path)}
     command = [sys.executable, "-c", code, str(tmp_path)]

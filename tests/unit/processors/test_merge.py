@@ -105,3 +105,13 @@ def test_the_ranking_of_a_window_is_one_record() -> None:
         (2, "a", 2),
         (3, "c", 2),
     ]
+
+
+def test_a_partial_of_another_layout_is_left_out() -> None:
+    """What an earlier version of a KPI's declaration has left on the topic must not stop the merge."""
+    f = Feed()
+    old = msgspec.json.decode(f.record(0, 3, START, tweets=9).value or b"", type=Partial)
+    old.measures.pop()
+    record = Record(1, 0, b"k", msgspec.json.encode(old))
+    (v,) = f.process(record, f.record(0, 4, START, tweets=3), f.record(0, 4, START))
+    assert v["tweets"] == 3

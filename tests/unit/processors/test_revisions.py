@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 import msgspec
@@ -157,3 +158,16 @@ def test_versions_are_told_to_every_partition_of_the_streams_that_join_them() ->
     assert [(o.partition, o.headers) for o in told] == [(p, [("reference", b"animeverse.stores")]) for p in range(3)]
     (clean,) = [o for o in out if o.topic == STORES.clean.name]
     assert msgspec.json.decode(clean.key or b"") == ["x", START_MS + 1000]
+
+
+def test_a_version_that_the_code_cannot_handle_is_refused_and_the_partition_goes_on() -> None:
+    def broken(clean: CleanSale, lookup: Lookup) -> CleanSale:
+        if (store := lookup(STORES, clean.store, to_millis(clean.event_at))) and store.city == "Ulm":
+            raise ZeroDivisionError("by a bug")
+        return enrich(clean, lookup)
+
+    log = [sale(0, 10, 100), moved(1, 5, "Ulm"), sale(2, 2, 50)]
+    out = Partition(dataclasses.replace(FLOW, enrich=broken), 0, 1).process(3, log)
+    (rejected,) = of(out, SALES.rejected.name)
+    assert (rejected["raw_offset"], rejected["reason"]) == (1, "processor_error")
+    assert {o: v["city"] for o, v in newest(out).items()} == {0: "unknown", 2: "unknown"}
