@@ -9,15 +9,9 @@ import httpx
 import pytest
 import yaml
 
-from lakehouse_jobs.tables import GOLD_TABLES
 from riverhouse import addresses
-from riverhouse.clock import monotonic, sleep
-from riverhouse.local import trino_server
 from riverhouse.settings import ROOT
 from tests.e2e.dashboards import Visitor, logged_in
-
-WITHIN_S = 300
-MAY_STAY_EMPTY = {"reconciliation_report"}  # nothing need come later than live figures wait for
 
 
 def boards() -> dict[str, int]:
@@ -31,15 +25,9 @@ BOARDS = boards()
 
 
 @pytest.fixture(scope="module")
-def superset(stack: pathlib.Path) -> str:
+def superset(filled: pathlib.Path) -> str:
     """The address of the running Superset, once every gold table that it reads has rows."""
-    assert stack.exists()
-    begin = monotonic()
-    names = [t.name for t in GOLD_TABLES if t.name not in MAY_STAY_EMPTY]
-    while empty := [n for n in names if not trino_server.query(f"select 1 from lake.gold.{n} limit 1")]:
-        assert monotonic() - begin < WITHIN_S, f"still without rows: {empty}"
-        names = empty
-        sleep(1)
+    assert filled.exists()
     return addresses.superset_url()
 
 

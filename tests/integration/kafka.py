@@ -13,7 +13,7 @@ from processors.records import Record
 from riverhouse import addresses
 
 
-def wait_for(what: str, condition: Callable[[], object], within_s: float = 90) -> None:
+def wait_for(what: str, condition: Callable[[], object], within_s: float = 240) -> None:
     """Return once `condition` holds; AssertionError, naming `what`, when it does not in time."""
     deadline = time.monotonic() + within_s
     while not condition():
