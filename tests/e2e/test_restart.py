@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 
+import pytest
+
 from tests.e2e.conftest import Riverhouse
 from tests.e2e.test_live import RAW
 from tests.integration.kafka import end_offsets, wait_for
 
 
+@pytest.mark.timeout(1200)
 def test_down_and_up_continue(cli: Riverhouse) -> None:
     def kept() -> int:
         return int(json.loads(cli("sql", "--json", "select count(*) n from silver.tweets"))["n"])
