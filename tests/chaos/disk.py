@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import subprocess
+from collections.abc import Mapping
 
 FOLDERS = {"disk-lake": "data/warehouse", "disk-kafka": "data/kafka"}
 PIECE = b"\0" * (1 << 16)
@@ -47,9 +48,9 @@ class SmallDisk:
         return found.f_bavail * found.f_frsize / 1e6
 
 
-def mounted(home: pathlib.Path, size_mb: int) -> tuple[dict[str, SmallDisk], str]:
+def mounted(home: pathlib.Path, sizes_mb: Mapping[str, int]) -> tuple[dict[str, SmallDisk], str]:
     """The small disks under a home, and why there are none where that is so."""
-    disks = {name: SmallDisk(home, name, size_mb) for name in FOLDERS}
+    disks = {name: SmallDisk(home, name, sizes_mb[name]) for name in FOLDERS}
     done: list[SmallDisk] = []
     try:
         for disk in disks.values():

@@ -6,7 +6,7 @@ import contextlib
 import pathlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaException
@@ -15,13 +15,13 @@ from lakehouse_jobs import lake
 from tests.chaos import checks, drain, schedule, stack
 from tests.chaos.actions import Director
 from tests.chaos.checks import Checked
-from tests.chaos.disk import mounted
+from tests.chaos.disk import SmallDisk, mounted
 from tests.chaos.memory import Memory
 from tests.chaos.probes import Kafka, probes
 from tests.chaos.recovery import Recovery, Watch
 
 BACK_WITHIN_S = 60.0
-LAKE_MB, KAFKA_MB = 600, 1200
+SIZES_MB = {"disk-lake": 800, "disk-kafka": 1500}
 
 
 @dataclass
@@ -43,14 +43,14 @@ class Outcome:
 def run(home: pathlib.Path, seed: int, events: int, rate: float, say: Callable[[str], None]) -> Outcome:
     """Let `events` tweets flow through a stack of its own in `home` while the seed's schedule is played, then check."""
     outcome = Outcome(seed, events)
-    disks, why = mounted(home, LAKE_MB)
+    disks, why = mounted(home, SIZES_MB)
     if why:
         outcome.not_done = f"no small disk could be mounted ({why}): filling one was left out"
         say(outcome.not_done)
     try:
         with stack.whole(home, seed, rate):
             lake.catalog.cache_clear()
-            _hit(outcome, disks, say)
+            hit(outcome, disks, say)
     finally:
         lake.catalog.cache_clear()
         for disk in disks.values():
@@ -58,13 +58,15 @@ def run(home: pathlib.Path, seed: int, events: int, rate: float, say: Callable[[
     return outcome
 
 
-def _hit(outcome: Outcome, disks: dict, say: Callable[[str], None]) -> None:
+def hit(outcome: Outcome, disks: Mapping[str, SmallDisk], say: Callable[[str], None]) -> None:
+    """Play the seed's schedule on the running stack, drain it and check it; `outcome` is filled in."""
     began, kafka, memory = time.monotonic(), Kafka(), Memory()
+    before = kafka.events()
     latest = [0]
 
     def count() -> int:
         with contextlib.suppress(KafkaException):  # the broker is being hit: no event can have come
-            latest[0] = kafka.events()
+            latest[0] = kafka.events() - before
         return latest[0]
 
     def tell(line: str) -> None:
