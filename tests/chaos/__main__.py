@@ -6,6 +6,7 @@ import contextlib
 import pathlib
 import random
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -26,6 +27,7 @@ from tests.chaos.run import run
 @click.option("--keep", is_flag=True, help="keep the run's folder, whatever came of it")
 def main(events: int, seed: int | None, runs: int, rate: float, plan: bool, need_disk: bool, keep: bool) -> None:
     """Chaos, then the books."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that stack and disks are put away
     first = random.randrange(100_000) if seed is None else seed
     console = Console(width=None if sys.stdout.isatty() else 150, soft_wrap=True, highlight=False)
     failed: list[str] = []

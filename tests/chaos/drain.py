@@ -27,20 +27,14 @@ def drain(tell: Callable[[str], None], within_s: float = WITHIN_S) -> None:
         stack.stop(f"producer-{business}")
     until = time.monotonic() + within_s
     _wait(tell, "the workers", lambda: _behind_workers(kafka), until)
-    _wait(tell, "gold", _behind_gold, until, within_silver=lambda: _behind_sink(kafka))
+    _wait(tell, "the sink and gold", lambda: _behind_sink(kafka) or _behind_gold(), until)
 
 
-def _wait(
-    tell: Callable[[str], None],
-    who: str,
-    left: Callable[[], str],
-    until: float,
-    within_silver: Callable[[], str] | None = None,
-) -> None:
+def _wait(tell: Callable[[str], None], who: str, left: Callable[[], str], until: float) -> None:
     begun, told, behind = time.monotonic(), 0.0, "no answer yet"
     while time.monotonic() < until:
         try:
-            behind = (within_silver() if within_silver else "") or left()
+            behind = left()
         except Exception as error:  # noqa: BLE001 - a server that is coming back
             behind = f"no answer: {type(error).__name__}"
         if not behind:

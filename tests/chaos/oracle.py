@@ -37,9 +37,9 @@ with parsed as (
            coalesce((j->>'likes')::bigint, 0) + coalesce((j->>'retweets')::bigint, 0)
                + coalesce((j->>'replies')::bigint, 0) engagement,
            list_distinct(list_filter(case when json_array_length(j->'hashtags') > 0
-                then list_transform((j->'hashtags')::varchar[], t -> ltrim(lower(trim(t)), '#'))
-                else regexp_extract_all(lower(j->>'text'), '#([\\p{{L}}\\p{{N}}_]+)', 1) end, t -> t <> '')) tags
-    from shaped where trim(j->>'text') <> '' and j->'user'->>'user_id' <> '' and j->'user'->>'username' <> ''
+                then list_transform((j->'hashtags')::varchar[], lambda t: ltrim(lower(trim(t)), '#'))
+                else regexp_extract_all(lower(j->>'text'), '#([\\p{{L}}\\p{{N}}_]+)', 1) end, lambda t: t <> '')) tags
+    from shaped where trim((j->>'text')) <> '' and (j->'user'->>'user_id') <> '' and (j->'user'->>'username') <> ''
       and event_ms <= at_ms + 60000
 ), firsts as (
     select * from valid qualify row_number() over (partition by p, id order by o) = 1
