@@ -12,7 +12,7 @@ from riverhouse.local.testing import start_stack
 from tests.chaos import stack
 from tests.chaos.disk import SmallDisk, mounted
 
-SIZES_MB = {"disk-lake": 300, "disk-kafka": 500}
+SIZES_MB = {"disk-lake": 300, "disk-kafka": 500, "disk-checkpoints": 20}
 SETTINGS = {
     **stack.SETTINGS,
     "RIVERHOUSE_WORKERS__SESSION_TIMEOUT_S": "6",

@@ -7,7 +7,7 @@ import pathlib
 import subprocess
 from collections.abc import Mapping
 
-FOLDERS = {"disk-lake": "data/warehouse", "disk-kafka": "data/kafka"}
+FOLDERS = {"disk-lake": "data/warehouse", "disk-kafka": "data/kafka", "disk-checkpoints": "data/checkpoints"}
 PIECE = b"\0" * (1 << 16)
 
 

@@ -18,7 +18,7 @@ Counters = Mapping[str, int]
 KAFKA, LAKE = ("tweets", "animeverse", "workers-tweets", "workers-animeverse", "sink"), ("postgres", "sink", "trino")
 FELT_BY = {  # target → the probes that a blow on it may stop
     "kafka": KAFKA, "disk-kafka": KAFKA, "postgres": LAKE, "trino": ("trino",), "registry": ("registry",),
-    "sink": ("sink",), "sink-jvm": ("sink",), "disk-lake": ("sink",),
+    "sink": ("sink",), "sink-jvm": ("sink",), "disk-lake": ("sink",), "disk-checkpoints": ("sink",),
     "producer-tweets": ("tweets", "workers-tweets", "sink"), "producer-animeverse": ("animeverse", "workers-animeverse"),
     "worker-tweets-0": ("workers-tweets",), "worker-tweets-1": ("workers-tweets",),
     "worker-animeverse-0": ("workers-animeverse",),

@@ -21,7 +21,7 @@ from tests.chaos.probes import Kafka, probes
 from tests.chaos.recovery import Recovery, Watch
 
 BACK_WITHIN_S = 60.0
-SIZES_MB = {"disk-lake": 800, "disk-kafka": 1500}
+SIZES_MB = {"disk-lake": 800, "disk-kafka": 1500, "disk-checkpoints": 40}
 
 
 @dataclass

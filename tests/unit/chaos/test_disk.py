@@ -11,7 +11,7 @@ from tests.chaos.disk import mounted
 
 
 def test_full_is_full(tmp_path: pathlib.Path) -> None:
-    disks, why = mounted(tmp_path, {"disk-lake": 2, "disk-kafka": 2})
+    disks, why = mounted(tmp_path, {"disk-lake": 2, "disk-kafka": 2, "disk-checkpoints": 2})
     if not disks:
         assert why
         return
