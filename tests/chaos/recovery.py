@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 Counters = Mapping[str, int]
-KAFKA, LAKE = ("tweets", "animeverse", "workers-tweets", "workers-animeverse", "sink"), ("postgres", "sink", "trino")
+KAFKA = ("tweets", "animeverse", "workers-tweets", "workers-animeverse", "sink", "registry")
+LAKE = ("postgres", "sink", "trino")
 FELT_BY = {  # target → the probes that a blow on it may stop
     "kafka": KAFKA, "disk-kafka": KAFKA, "postgres": LAKE, "trino": ("trino",), "registry": ("registry",),
     "sink": ("sink",), "sink-jvm": ("sink",), "disk-lake": ("sink",), "disk-checkpoints": ("sink",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import pathlib
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -51,6 +52,9 @@ def run(home: pathlib.Path, seed: int, events: int, rate: float, say: Callable[[
         with stack.whole(home, seed, rate):
             lake.catalog.cache_clear()
             hit(outcome, disks, say)
+    except Exception as error:  # noqa: BLE001 - a run that cannot be ended has failed; its seed must be told
+        say(traceback.format_exc())
+        outcome.wrong.append(f"the run broke off: {error!r}")
     finally:
         lake.catalog.cache_clear()
         for disk in disks.values():
