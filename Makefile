@@ -5,7 +5,7 @@ CORE := $(HOME_FOLDER)/env/core/bin
 RIVERHOUSE := $(CORE)/python -m riverhouse
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status doctor clean test lint lock format
+.PHONY: help setup up down status doctor clean test chaos lint lock format
 
 help: ## show this
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ lint: setup ## ruff and mypy
 	@$(CORE)/ruff check .
 	@$(CORE)/ruff format --check .
 	@$(CORE)/python -m mypy
+
+chaos: setup ## kill, pause and fill everything while events flow; N=100000 SEED=1 RUNS=10 RATE=400 ARGS=--plan
+	@$(CORE)/python -m tests.chaos $(if $(N),--events $(N)) $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(RATE),--rate $(RATE)) $(ARGS)
 
 lock: setup ## pin locks/*.in anew, with hashes
 	@for name in core superset spark-java; do $(HOME_FOLDER)/env/uv/bin/uv pip compile --quiet --universal --python-version 3.11 \

@@ -1,7 +1,8 @@
 """Merging small files: per partition, read to Arrow, sort, write one file, replace exactly those files in one commit.
 
-Reading and writing happen outside the table's lock: only this module removes files from append-only tables, so the files
-that it read are still there when it commits. The fence is stamped again, so that no reader has to walk past the commit.
+Reading and writing happen outside the table's lock: only this module removes files from append-only tables, and where two
+processes should do so at once, the one that commits first wins (`FencedTable.replace`). The fence is stamped again, so that
+no reader has to walk past the commit.
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ def _merge(spec: TableSpec, table: Table, target: FencedTable, tasks: list[FileS
     if spec.name == KPI_LOG.name:
         after = newest_revisions(after)
     files = list(_dataframe_to_data_files(table.metadata, after, table.io))
-    target.replace([t.file for t in tasks], files)
+    if not target.replace([t.file for t in tasks], files):
+        return Merged()
     return Merged(len(tasks), len(files), before.num_rows, after.num_rows)
 
 

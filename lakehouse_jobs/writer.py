@@ -41,10 +41,17 @@ class FencedTable:
 
         return self._commit(commit)
 
-    def replace(self, old: Sequence[DataFile], new: Sequence[DataFile]) -> None:
-        """Put the files `new` in the place of `old`, which hold the same rows; the fence stays."""
+    def replace(self, old: Sequence[DataFile], new: Sequence[DataFile]) -> bool:
+        """Put the files `new` in the place of `old`, which hold the same rows; the fence stays.
+
+        False, and nothing is done, where some of `old` are gone: another writer has replaced them, and PyIceberg would add
+        `new` all the same.
+        """
 
         def commit() -> int:
+            if old and not {f.file_path for f in old} <= self._files():
+                log.info("already_replaced", table=self.name, files=len(old))
+                return 0
             with self._table.transaction() as transaction:
                 fence = {fences.FENCE: fences.dump(fences.read(self._table))}
                 with transaction.update_snapshot(snapshot_properties=fence).overwrite() as snapshot:
@@ -52,9 +59,13 @@ class FencedTable:
                         snapshot.delete_data_file(file)
                     for file in new:
                         snapshot.append_data_file(file)
-            return len(old)
+            return 1
 
-        self._commit(commit)
+        return bool(self._commit(commit))
+
+    def _files(self) -> set[str]:
+        """The data files of the snapshot that the next commit is checked against."""
+        return {task.file.file_path for task in self._table.scan().plan_files()}
 
     def restamp(self) -> bool:
         """Give the newest snapshot a fence where it has none (another tool committed): expiry may then remove the older ones."""

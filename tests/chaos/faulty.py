@@ -1,0 +1,182 @@
+"""A worker or a sink that is hit at an exact point: `python -m tests.chaos.faulty POINT N PROGRAM ARGUMENTS…`.
+
+The real program runs, with one of its functions wrapped: at its Nth call the process sends a signal to itself. So the
+product carries no hooks for tests, and a kill hits the same line each time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import itertools
+import os
+import pathlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+POINTS: dict[str, Callable[[int], None]] = {}
+
+
+def point(install: Callable[[int], None]) -> Callable[[int], None]:
+    POINTS[install.__name__.replace("_", "-")] = install
+    return install
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def on_batch(nth: int, act: Callable[[Any, list[Any], Callable[..., None]], None]) -> None:
+    """Let `act(publisher, outputs, send)` send the outputs of the Nth batch that has accepted events."""
+    publisher = importlib.import_module("processors.publisher").Publisher
+    real, calls = publisher.send, itertools.count(1)
+
+    def send(self: Any, outputs: Any) -> None:
+        given = list(outputs)
+        if any(o.topic.endswith(".clean") for o in given) and next(calls) == nth:
+            act(self, given, real)
+        else:
+            real(self, given)
+
+    publisher.send = send
+
+
+@point
+def after_clean(nth: int) -> None:
+    """Dies when the clean records, which are the changelog, are in the log, and nothing else of their batch."""
+
+    def act(publisher: Any, outputs: list[Any], send: Callable[..., None]) -> None:
+        send(publisher, [o for o in outputs if o.topic.endswith(".clean")])
+        publisher._producer.flush(30)
+        die()
+
+    on_batch(nth, act)
+
+
+@point
+def half_of_the_partials(nth: int) -> None:
+    """Dies when half of what a batch caused is in the log: some of its partials, no marker."""
+
+    def act(publisher: Any, outputs: list[Any], send: Callable[..., None]) -> None:
+        send(publisher, outputs[: sum(not o.topic.endswith(".partials") for o in outputs) + 20])
+        publisher._producer.flush(30)
+        die()
+
+    on_batch(nth, act)
+
+
+@point
+def before_the_commit(nth: int) -> None:
+    """Dies when all that a batch caused is in the log, and its offset is not committed."""
+
+    def act(publisher: Any, outputs: list[Any], send: Callable[..., None]) -> None:
+        send(publisher, outputs)
+        publisher._producer.flush(30)
+        die()
+
+    on_batch(nth, act)
+
+
+@point
+def in_recovery(nth: int) -> None:
+    """Dies in the middle of reading its state back."""
+    store = importlib.import_module("processors.state_table").StateStore
+    real, calls = store.recover, itertools.count(1)
+
+    def recover(self: Any, partition: int, values: Any) -> None:
+        given = list(values)
+        if next(calls) == nth:
+            real(self, partition, given[: len(given) // 2])
+            die()
+        real(self, partition, given)
+
+    store.recover = recover
+
+
+@point
+def zombie(nth: int) -> None:
+    """Stops with the outputs of a batch in its hands; it sends them when someone wakes it."""
+
+    def act(publisher: Any, outputs: list[Any], send: Callable[..., None]) -> None:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        send(publisher, outputs)
+
+    on_batch(nth, act)
+
+
+@point
+def after_the_batch(nth: int) -> None:
+    """A sink that dies when Iceberg has a micro-batch and Spark's checkpoint has not."""
+    sink = importlib.import_module("lakehouse_jobs.sink").Sink
+    real, calls = sink.commit, itertools.count(1)
+
+    def commit(self: Any, batch: Any, batch_id: int) -> None:
+        real(self, batch, batch_id)
+        if next(calls) == nth:
+            die()
+
+    sink.commit = commit
+
+
+@point
+def between_tables(nth: int) -> None:
+    """A sink that dies when some tables have a micro-batch and others have not."""
+    table = importlib.import_module("lakehouse_jobs.writer").FencedTable
+    real, calls = table.append, itertools.count(1)
+
+    def append(self: Any, rows: Any) -> int:
+        kept = int(real(self, rows))
+        if next(calls) == nth:
+            die()
+        return kept
+
+    table.append = append
+
+
+@point
+def without_the_lock(nth: int) -> None:
+    """Sink number N, which believes that it is the only writer, with a checkpoint of its own."""
+    writer_lock = importlib.import_module("lakehouse_jobs.writer_lock")
+    addresses = importlib.import_module("riverhouse.addresses")
+    home: Callable[[], pathlib.Path] = addresses.home
+
+    @contextlib.contextmanager
+    def only_writer(wait_s: float = 30) -> Iterator[Any]:
+        session = writer_lock.connect()
+        try:
+            yield session
+        finally:
+            session.close()
+
+    writer_lock.only_writer = only_writer
+    sink = importlib.import_module("lakehouse_jobs.sink")
+    sink.addresses = _Elsewhere(addresses, home() / f"sink-{nth}")
+
+
+class _Elsewhere:
+    """The addresses, with another home: the sink asks it only for its checkpoint's place."""
+
+    def __init__(self, addresses: Any, home: pathlib.Path) -> None:
+        self._addresses, self._home = addresses, home
+
+    def home(self) -> pathlib.Path:
+        return self._home
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._addresses, name)
+
+
+def main(argv: list[str]) -> None:
+    name, nth, module, *arguments = argv
+    POINTS[name](int(nth))
+    program = importlib.import_module(f"{module}.__main__")
+    sys.argv = [module, *arguments]
+    if module == "lakehouse_jobs":
+        sys.exit(program.main(arguments))
+    program.main()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,85 @@
+"""Sinks hit between Iceberg and Spark's checkpoint, and two of them at once, with compaction, on one lake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from lakehouse_jobs import fences, lake, trino_client
+from tests.chaos.probes import Kafka
+from tests.chaos.programs import Process, finish, killed, produce, sink, worker
+from tests.integration.kafka import wait_for
+from topics.tweets import TWEETS
+
+EVENTS = 1500
+pytestmark = pytest.mark.usefixtures("servers")
+
+
+def fates(count: int) -> None:
+    """Send tweets, and let a worker deal with all of them."""
+    produce(count)
+    with worker(5) as process:
+        finish(process)
+
+
+def taken() -> bool:
+    """Whether bronze has all raw tweets, and the other tables all fates."""
+    ends = Kafka().ends([TWEETS.raw.name])
+    bronze = fences.read(lake.catalog().load_table("bronze.tweets"))
+    return {at: end - 1 for at, end in ends.items()} == bronze and known() == sum(ends.values())
+
+
+def known() -> int:
+    """How many raw offsets have a fate in silver; what is there twice counts once."""
+    return int(
+        trino_client.query(f"select count(*) from (select distinct raw_partition, raw_offset from ({FATES}))")[0][0]
+    )
+
+
+FATES = " union all ".join(
+    f"select raw_partition, raw_offset from silver.{t}"
+    for t in ("tweets", "duplicates where stream = 'tweets'", "quarantine where stream = 'tweets'")
+)
+
+
+def each_once() -> None:
+    """Every raw record is in bronze once, and has one fate."""
+    ends = Kafka().ends([TWEETS.raw.name])
+    for query in (
+        'select "partition" p, "offset" o from bronze.tweets',
+        FATES.replace("raw_offset", "raw_offset o", 1),
+    ):
+        ((rows, distinct),) = trino_client.query(f"select count(*), count(distinct (p, o)) from ({query}) t (p, o)")
+        assert rows == distinct == sum(ends.values()), query
+
+
+def until(what: str, condition: Callable[[], bool], *running: Process) -> None:
+    """Wait for a condition while all of these run."""
+    wait_for(what, lambda: all(p.poll() is None for p in running) and condition(), within_s=120)
+
+
+@pytest.mark.parametrize("point", ["after-the-batch", "between-tables"])
+def test_a_kill_between_iceberg_and_the_checkpoint(point: str) -> None:
+    fates(EVENTS)
+    with sink(point, "2") as first:
+        killed(first)
+    with sink() as second:
+        until("the sink has taken everything", taken, second)
+    each_once()
+
+
+def compacted() -> int:
+    """How many snapshots of bronze replaced files."""
+    snapshots = lake.catalog().load_table("bronze.tweets").snapshots()
+    return sum(s.summary is not None and s.summary.operation.value in ("overwrite", "replace") for s in snapshots)
+
+
+def test_two_sinks_and_their_compaction_on_one_lake() -> None:
+    """Neither knows of the other: both take every record, both compact and expire; the fences let each in once."""
+    with sink("without-the-lock", "1") as one, sink("without-the-lock", "2") as other:
+        for _ in range(4):
+            fates(EVENTS // 3)
+            until("the sinks have taken everything", taken, one, other)
+        until("they have compacted", lambda: compacted() > 0, one, other)
+        each_once()
