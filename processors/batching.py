@@ -10,7 +10,8 @@ tasks, a Message, an Event, a future) costs fifty times our own work, so here a 
 - An offset is committed after the publisher has flushed all that came before it.
 - A table's changelog goes to its `Partition` states in batches as well (`StateTable`). It may be a topic that the agents
   publish anyway; ours is the clean topic.
-- Topics in `replayed` are read from their beginning at every assignment: their log is their reader's state.
+- Topics in `replayed` are read from their beginning at every assignment: their log is their reader's state. Topics that come
+  `after` one wait until it has been read up to what was committed.
 - An error in an agent's body ends the process: half a batch may be in the state. The log puts it right at the next start.
 """
 
@@ -21,7 +22,7 @@ import importlib.metadata
 import logging
 import os
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import faust
@@ -136,14 +137,10 @@ class BatchConsumer(driver.Consumer):
                 await self.app.batching.publisher.flush()
             except Exception as e:  # noqa: BLE001
                 fail("outputs could not be published", repr(e))
-        states = [tp for tp in self.assignment() if self._is_changelog_tp(tp)]
-        ends = await self.highwaters(*states) if states else {}
+            states = [tp for tp in self.assignment() if self._is_changelog_tp(tp)]
+            for tp, end in (await self.highwaters(*states) if states else {}).items():
+                self.app.tables._changelogs[tp.topic].data.reach(TP(*tp), end)
         done = bool(await super()._commit_offsets(offsets, start_new_transaction))
-        if (
-            done
-        ):  # an accepted commit shows that no other worker owned the partitions: the state holds its log to the end
-            for tp, end in ends.items():
-                self.app.tables._changelogs[tp.topic].data.positions[TP(*tp)] = end - 1
         self.stats["commits" if done else "commits_refused"] += 1
         return done
 
@@ -189,11 +186,21 @@ class BatchConsumer(driver.Consumer):
             tp
             for tp in active
             if self._is_changelog_tp(tp)
-            or (tp in self.next_queued and all(c.queue.qsize() < QUEUED_BATCHES for c in channels.get(tp, ())))
+            or (
+                tp in self.next_queued
+                and all(c.queue.qsize() < QUEUED_BATCHES for c in channels.get(tp, ()))
+                and self._in_turn(tp)
+            )
         }
+
+    def _in_turn(self, tp: TP) -> bool:
+        """Whether the replayed topic that this one comes after has been read up to what was committed of it."""
+        first = TP(self.app.batching.after.get(tp.topic, ""), tp.partition)
+        return bool(self.next_due.get(first, 0) >= self.started_at.get(first, (0, 0))[1])
 
     def _queue(self, tp: TP, batch: Batch, generation: int) -> None:
         self.next_queued[tp] = batch.next
+        batch.generation = generation
         position, batch.committed = self.started_at.get(tp, (-1, 0))
         batch.first = position == batch.base
         self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
@@ -217,7 +224,8 @@ class BatchConsumer(driver.Consumer):
         store = recovery.tp_to_table[tp].data
         store.recover(tp.partition, (r.value for r in batch.records if r.value is not None))
         known = offsets[tp]
-        offsets[tp] = store.positions[tp] = max(-1 if known is None else known, batch.next - 1)
+        offsets[tp] = max(-1 if known is None else known, batch.next - 1)
+        store.recovered(tp, offsets[tp])
         recovery._active_events_received_at[tp] = monotonic()
         self.stats["recovered"] += len(batch.records)
         if recovery.in_recovery and not recovery.need_recovery():
@@ -229,12 +237,20 @@ class BatchConsumer(driver.Consumer):
 class Batching:
     """What `install` adds to an app: the publisher and the sizes."""
 
-    def __init__(self, publisher: Publisher, batch_records: int, linger_ms: int, replayed: frozenset[str]) -> None:
+    def __init__(
+        self,
+        publisher: Publisher,
+        batch_records: int,
+        linger_ms: int,
+        replayed: frozenset[str],
+        after: Mapping[str, str] | None = None,
+    ) -> None:
         self.publisher = publisher
         self.batch_records = batch_records
         self.linger_ms = linger_ms
         self.linger_bytes = 256 * 1024  # a fetch of this size is answered at once
         self.replayed = replayed
+        self.after = after or {}
 
 
 def install(app: faust.App, batching: Batching) -> faust.App:

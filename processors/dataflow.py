@@ -133,6 +133,11 @@ class Partition:
         for gauge in self.gauges:
             gauge.fold(new, new.cause_offset)
 
+    @property
+    def written(self) -> int:
+        """How many clean records it has made, but for those that it was recovered from."""
+        return self.counts["clean"] + self.counts["revised"]
+
     def _kept(self) -> Sequence[KpiFold | GaugeFold]:
         return (*self.folds, *self.gauges)
 
@@ -152,8 +157,11 @@ class Partition:
         for fold in self._kept():
             fold.touch_since(base)
 
-    def process(self, next_offset: int, records: Sequence[Record]) -> list[Output]:
-        """What the raw records before `next_offset` cause. The outputs are in the order in which they must be sent."""
+    def process(self, next_offset: int, records: Sequence[Record], generation: int = 0) -> list[Output]:
+        """What the raw records before `next_offset` cause. The outputs are in the order in which they must be sent.
+
+        `generation` of the consumer group: no two workers own the partition in the same one.
+        """
         out, self._owed = self._owed, []
         events = [self._read(r) for r in records]
         names = [None if isinstance(e, Refusal | _Told) else self.flow.event_id(e) for e in events]
@@ -170,11 +178,19 @@ class Partition:
         for gauge in self.gauges:
             out += gauge.drain()
         if self.folds:
-            out += self._shares.changed(self.folds, self.watermark_ms)
-            out += self._shares.markers(next_offset - 1, self.watermark_ms)
+            out += self._shares.changed(self.folds, self.watermark_ms, generation)
+            if next_offset > self.fence:  # else the state is ahead of the reading: no offset says what it stands for
+                out += self._shares.markers(next_offset - 1, self.watermark_ms, generation)
         self._expire()
         self.seen.settle()
         return out
+
+    def answer(self, topic: str, keys: Iterable[bytes]) -> list[Output]:
+        """The values of these keys of a gauge's topic, once more (`answers.py`)."""
+        touched = [g for g in self.gauges if g.gauge.topic == topic]
+        for gauge in touched:
+            gauge.touch(keys)
+        return [output for gauge in touched for output in gauge.drain()]
 
     def _one(
         self, record: Record, event: Any, name: str, event_id: bytes, sealed: Mapping[bytes, Claim], out: list[Output]
@@ -270,7 +286,7 @@ class Partition:
             reference=reference, raw_partition=self.partition, raw_offset=record.offset, version=msgspec.to_builtins(version),
         )  # fmt: skip
         entity = self.references.entity(reference, version)
-        key = _encode((reference, entity, to_millis(version.valid_from), self.partition))
+        key = _encode((reference, entity, to_millis(version.valid_from), record.offset, self.partition))
         out.append(Output(self.flow.stream.context.name, key, _encode(known), self.partition))
         from_ms, to_ms = self.references.add(reference, version, record.offset)
         from_ms = max(from_ms, (self.watermark_ms or 0) - self._revisable_ms)

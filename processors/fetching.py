@@ -16,9 +16,12 @@ from processors.records import Record
 
 
 class Batch:
-    """Records of [base, next) of one partition. `first`: reading starts here. `committed`: what was acknowledged before."""
+    """Records of [base, next) of one partition, read in a generation of the group.
 
-    __slots__ = ("__weakref__", "base", "committed", "first", "next", "records", "tp")
+    `first`: reading starts here. `committed`: what was acknowledged before.
+    """
+
+    __slots__ = ("__weakref__", "base", "committed", "first", "generation", "next", "records", "tp")
 
     def __init__(self, tp: TP, base: int, next_offset: int, records: list[Record]) -> None:
         self.tp = tp
@@ -27,6 +30,7 @@ class Batch:
         self.records = records
         self.first = False
         self.committed = 0
+        self.generation = -1
 
 
 class Chunks(ak.PartitionRecords):

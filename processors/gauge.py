@@ -7,7 +7,7 @@ entry a key, never dropped: a gauge shows the last that is known. Bound: the key
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -28,7 +28,7 @@ class GaugeFold:
         self._shown = ("event_at", *gauge.values)
         self._values = _tuple_of(self._shown)
         self._counts = operator.attrgetter(gauge.when) if gauge.when else None
-        # key → [raw offset of the event, offset of the cause, changes so far, values]
+        # key → [raw offset of the event, offset of the cause, values]
         self.entries: dict[tuple[Any, ...], list[Any]] = {}
         self.dirty: set[tuple[Any, ...]] = set()
 
@@ -39,22 +39,26 @@ class GaugeFold:
         key = self._key(event)
         entry = self.entries.get(key)
         if entry is None:
-            entry = self.entries[key] = [-1, -1, 0, None]
+            entry = self.entries[key] = [-1, -1, None]
         if event.raw_offset >= entry[0]:
-            entry[:] = event.raw_offset, cause_offset, entry[2] + 1, self._values(event)
+            entry[:] = event.raw_offset, cause_offset, self._values(event)
             self.dirty.add(key)
 
     def touch_since(self, offset: int) -> None:
         """Mark every key that changed at or after `offset`: its last value may not have been published."""
         self.dirty.update(key for key, entry in self.entries.items() if entry[1] >= offset)
 
+    def touch(self, keys: Iterable[bytes]) -> None:
+        """Mark the keys of these records, where they are known."""
+        self.dirty.update(self.entries.keys() & {tuple(msgspec.json.decode(key)) for key in keys})
+
     def drain(self) -> Iterator[Output]:
         """The value of each changed key; the changes are then forgotten."""
         for key in self.dirty:
-            _, cause, changes, values = self.entries[key]
+            _, cause, values = self.entries[key]
             value = {**dict(zip(self.gauge.by, key, strict=True)), **dict(zip(self._shown, values, strict=True))}
-            value |= {"as_of": {str(self._partition): cause}, "revision": changes}
-            yield Output(self.gauge.topic, _encode(key), _encode(value))
+            value |= {"as_of": {str(self._partition): cause}, "revision": cause + 1}
+            yield Output(self.gauge.topic, _encode(key), _encode(value), self._partition)
         self.dirty.clear()
 
 

@@ -9,6 +9,7 @@ still is not folded here (silver and gold have it).
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -95,8 +96,8 @@ class Fields:
         self._each = kpi.each
         item = clean_event
         if kpi.each:
-            (item,) = next(f.type for f in msgspec.structs.fields(clean_event) if f.name == kpi.each).__args__
-        self._of_item = {f.name for f in msgspec.structs.fields(item)}
+            (item,) = _types(clean_event)[kpi.each].__args__
+        self._of_item = _types(item).keys()
 
     @property
     def rows(self) -> Callable[[CleanEvent], Iterable[Row]]:
@@ -113,6 +114,12 @@ class Fields:
             return get
         here = 0 if name in self._of_item else 1
         return lambda row: get(row[here])
+
+
+@functools.cache
+def _types(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    """Field name → type. Kept, since asking takes a millisecond and every partition of every KPI asks."""
+    return {f.name: f.type for f in msgspec.structs.fields(struct)}
 
 
 def width(measure: Measure) -> int:

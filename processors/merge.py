@@ -40,11 +40,18 @@ class Progress(NamedTuple):
 
 
 class Merge:
-    """The cells of one partition of the partials topic."""
+    """The cells of one partition of the partials topic; totals go to the same partition of the KPI topics.
 
-    def __init__(self, stream: Stream, raw_partitions: int) -> None:
+    The totals of records before `published_until` have been published.
+    """
+
+    def __init__(self, stream: Stream, raw_partitions: int, partition: int = 0, published_until: int = 0) -> None:
         self.stream = stream
         self.stale = 0
+        self.unanswered = 0  # records of an earlier generation in windows that are not held any more
+        self._partition = partition
+        self._published_until = published_until
+        self.ready = not published_until  # else it reads what an earlier life has published, and publishes nothing
         self._raw_partitions = raw_partitions
         self.cells: dict[Window, dict[Dims, dict[int, Share]]] = {}
         self.progress: dict[int, Progress] = {}
@@ -53,6 +60,7 @@ class Merge:
         self._dirty: dict[Window, set[Dims]] = defaultdict(set)
         self._kpis = {k.topic: k for k in stream.kpis}
         self._widths = {k.topic: integers(k) for k in stream.kpis}
+        self._ranked = {r.topic: r.of.topic for r in stream.rankings}
         self._rankings: dict[str, list[Ranking]] = defaultdict(list)
         for ranking in stream.rankings:
             self._rankings[ranking.of.topic].append(ranking)
@@ -60,19 +68,35 @@ class Merge:
         self._waits = stream.partials_kept.total_seconds()
         self._decode = msgspec.json.Decoder(Partial).decode
 
-    def process(self, records: Sequence[Record], now: float, *, published_until: int) -> list[Output]:
-        """Take partials in; give the totals that changed. Those of records before `published_until` are out already."""
+    def process(self, records: Sequence[Record], now: float) -> list[Output]:
+        """Take partials in; give the totals that changed."""
         for record in records:
+            if not self.ready and record.offset >= self._published_until:
+                self._catch_up()
             if record.value is not None:
                 self._take(self._decode(record.value), now)
-            if record.offset == published_until - 1:
-                self._forget_changes()
-        if records and records[-1].offset < published_until:
-            self._forget_changes()
+        if not self.ready and records and records[-1].offset >= self._published_until - 1:
+            self._catch_up()
+        return self.publish(now)
+
+    def answer(self, topic: str, keys: Iterable[bytes], now: float) -> list[Output]:
+        """The totals of these keys of a KPI topic, once more (`answers.py`)."""
+        for key in keys:
+            start, *dims = msgspec.json.decode(key)
+            window = (self._ranked.get(topic, topic), int(dt.datetime.fromisoformat(start).timestamp()))
+            cells = self.cells.get(window, {})
+            if topic in self._ranked and cells:
+                self._dirty[window] |= set()
+            elif tuple(dims) in cells:
+                self._dirty[window].add(tuple(dims))
+            else:
+                self.unanswered += 1
         return self.publish(now)
 
     def publish(self, now: float) -> list[Output]:
         """The totals that changed and the windows that have closed since the last call."""
+        if not self.ready:
+            return []
         watermark = self.watermark(now)
         out: list[Output] = []
         self._close(watermark)
@@ -94,11 +118,15 @@ class Merge:
         if partial.kpi:
             self._buffers[p].append(partial)
             return
-        for waiting in self._buffers.pop(p, ()):
-            self._replace(waiting)
         known = self.progress.get(p)
-        if known is None or partial.offset >= known.offset:
-            self.progress[p] = Progress(partial.offset, partial.watermark, now)
+        if known is not None and partial.offset < known.offset:
+            return  # of a worker that lags behind another
+        waiting = self._buffers.pop(p, [])
+        self._buffers[p] = [w for w in waiting if w.offset > partial.offset]  # of a worker that died before its marker
+        for ready in waiting:
+            if ready.offset <= partial.offset:
+                self._replace(ready)
+        self.progress[p] = Progress(partial.offset, partial.watermark, now)
 
     def _replace(self, partial: Partial) -> None:
         if len(partial.measures) != self._widths.get(partial.kpi):
@@ -109,12 +137,13 @@ class Merge:
             return
         shares = self.cells.setdefault(window, {}).setdefault(dims, {})
         known = shares.get(partial.raw_partition)
-        if known is None or partial.offset >= known[0]:
+        if known is None or (partial.offset, partial.measures[0]) >= (known[0], known[1][0]):
             shares[partial.raw_partition] = (partial.offset, partial.measures)
             self._dirty[window].add(dims)
 
-    def _forget_changes(self) -> None:
+    def _catch_up(self) -> None:
         """All that changed so far was published in an earlier life, closings too."""
+        self.ready = True
         self._close(self._slowest())
         self._dirty.clear()
 
@@ -142,13 +171,15 @@ class Merge:
             self.closed.discard(window)
 
     # ── what is published ───────────────────────────────────────────────────────────────────────────────────────────
-    def _state(self, kpi: Kpi, window: Window, revision: int) -> dict[str, Any]:
+    def _state(self, kpi: Kpi, window: Window, changes: int) -> dict[str, Any]:
         final = window in self.closed
         return {
             "window_start_at": moment(window[1]),
             "window_end_at": moment(window[1] + int(kpi.window.total_seconds())),
             "as_of": {str(p): self.progress[p].offset for p in sorted(self.progress)},
-            "revision": revision + final,  # grows with every event, and once more when the window closes
+            # Grows with every event, and once more when the window closes; no two values of a cell share one, also where a
+            # worker that starts anew holds a window for open that another had closed.
+            "revision": 2 * changes + final,
             "final": final,
         }
 
@@ -158,7 +189,7 @@ class Merge:
             sums = total(self.cells[window][dims])
             state = self._state(kpi, window, sums[0])
             value = {**dict(zip(kpi.dimensions, dims, strict=True)), **figures(kpi, sums), **state}
-            yield Output(kpi.topic, _encode((state["window_start_at"], *dims)), _encode(value))
+            yield Output(kpi.topic, _encode((state["window_start_at"], *dims)), _encode(value), self._partition)
 
     def _rank(self, window: Window) -> Iterator[Output]:
         kpi = self._kpis[window[0]]
@@ -171,7 +202,8 @@ class Merge:
                 for i, dims in enumerate(top, start=1)
             ]
             state = self._state(kpi, window, sum(s[0] for s in sums.values()))
-            yield Output(ranking.topic, _encode((state["window_start_at"],)), _encode({"entries": entries, **state}))
+            value = _encode({"entries": entries, **state})
+            yield Output(ranking.topic, _encode((state["window_start_at"],)), value, self._partition)
 
 
 def total(shares: dict[int, Share]) -> list[int]:

@@ -21,8 +21,11 @@ class Shares:
         self._topic, self._partition, self._partitions = stream.partials.name, partition, partitions
         self._ranked = {r.of.topic for r in stream.rankings}
 
-    def changed(self, folds: Iterable[KpiFold], watermark_ms: int | None) -> Iterator[Output]:
-        """A partial for each cell that has changed, absolute."""
+    def changed(self, folds: Iterable[KpiFold], watermark_ms: int | None, generation: int) -> Iterator[Output]:
+        """A partial for each cell that has changed, absolute.
+
+        Keys name the writer's generation: what an earlier one sends late can then not compact a newer record away.
+        """
         p, watermark = self._partition, (watermark_ms or 0) / 1000
         for fold in folds:
             name = fold.kpi.topic
@@ -33,15 +36,15 @@ class Shares:
                     raw_partition=p, offset=offset, watermark=watermark,
                 )  # fmt: skip
                 to = route(fold.kpi, start, () if by_window else dims, self._partitions)
-                yield Output(self._topic, _encode((name, start, dims, p)), _encode(partial), to)
+                yield Output(self._topic, _encode((name, start, dims, p, generation)), _encode(partial), to)
 
-    def markers(self, offset: int, watermark_ms: int | None) -> list[Output]:
+    def markers(self, offset: int, watermark_ms: int | None, generation: int) -> list[Output]:
         """To every merge partition: all partials up to a raw offset have been sent."""
         marker = Partial(
             kpi="", window=0, dims=[], measures=[], raw_partition=self._partition, offset=offset,
             watermark=(watermark_ms or 0) / 1000,
         )  # fmt: skip
-        key, value = _encode(("", self._partition)), _encode(marker)
+        key, value = _encode(("", self._partition, generation)), _encode(marker)
         return [Output(self._topic, key, value, m) for m in range(self._partitions)]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from confluent_kafka import KafkaError, Message, Producer
 
+from processors.answers import GENERATION, stamp
 from processors.records import Output
 
 
@@ -19,10 +20,20 @@ class PublishError(RuntimeError):
 
 
 class Publisher:
-    """One producer for all outputs of a worker."""
+    """One producer for all outputs of a worker; `headers` are those of a topic's records.
 
-    def __init__(self, bootstrap: str, headers: dict[str, list[tuple[str, bytes]]] | None = None) -> None:
+    Records of `public` topics are stamped with the generation of the consumer group that they are sent in.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        headers: dict[str, list[tuple[str, bytes]]] | None = None,
+        public: frozenset[str] = frozenset(),
+    ) -> None:
         self._headers = headers or {}
+        self._public = public
+        self._generation = -1
         self._error: KafkaError | None = None
         self._producer = Producer(
             {
@@ -49,8 +60,11 @@ class Publisher:
         if error.fatal():
             self._error = self._error or error
 
-    def send(self, outputs: Iterable[Output]) -> None:
+    def send(self, outputs: Iterable[Output], generation: int) -> None:
         """Queue outputs; waits while the queue is full."""
+        if generation != self._generation:
+            self._generation = generation
+            self._headers |= {t: _stamped(self._headers.get(t, []), generation) for t in self._public}
         produce, headers = self._producer.produce, self._headers
         for topic, key, value, partition, own in outputs:
             while True:
@@ -72,3 +86,7 @@ class Publisher:
     def check(self) -> None:
         if self._error is not None:
             raise PublishError(f"a record could not be delivered: {self._error.str()}")
+
+
+def _stamped(headers: list[tuple[str, bytes]], generation: int) -> list[tuple[str, bytes]]:
+    return [*(h for h in headers if h[0] != GENERATION), stamp(generation)]

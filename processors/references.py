@@ -1,15 +1,16 @@
 """What one raw partition knows of the reference data: the versions of every entity, and which was valid when.
 
-Versions arrive in any order. One is in force from its `valid_from` until the next version's; a later record of the same
-`valid_from` corrects it. A version counts from the log position that it was told at: an event before that position is
-joined without it, and revised when the position is reached, whatever crashed in between.
-Bound: the versions of all entities (they are few; the clean topics of the references are compacted the same way).
+Versions arrive in any order. One is in force from its `valid_from` until the next version's; one of the same `valid_from`
+that was accepted later corrects it (all of an entity are accepted in one raw partition, and may be told twice). A version
+counts from the log position that it was first told at: an event before that position is joined without it, and revised when
+the position is reached. So what any record causes is a function of the log up to it, also where a worker that starts again
+knows what was told later. Bound: the versions of all entities, corrected ones too; they are few.
 """
 
 from __future__ import annotations
 
+import operator
 from bisect import bisect_left, bisect_right
-from operator import attrgetter
 from typing import NamedTuple
 
 from processors.records import to_millis
@@ -19,14 +20,16 @@ ALWAYS_MS = 2**62
 
 
 class Told(NamedTuple):
-    """A version, and the raw offset that told of it."""
+    """A version: from when, its place among the accepted ones, and the raw offset that told of it."""
 
     from_ms: int
+    accepted: int
     offset: int
     version: CleanVersion
 
 
-_from_ms = attrgetter("from_ms")
+_order = operator.itemgetter(0, 1)
+_from_ms = operator.itemgetter(0)
 
 
 class References:
@@ -34,7 +37,7 @@ class References:
 
     def __init__(self, references: tuple[Reference, ...]) -> None:
         self._entities: dict[str, dict[str, list[Told]]] = {r.prefix: {} for r in references}
-        self._id = {r.prefix: attrgetter(r.clean_key) for r in references}
+        self._id = {r.prefix: operator.attrgetter(r.clean_key) for r in references}
 
     def __len__(self) -> int:
         return sum(len(told) for entities in self._entities.values() for told in entities.values())
@@ -44,16 +47,16 @@ class References:
         return str(self._id[prefix](version))
 
     def add(self, prefix: str, version: CleanVersion, offset: int) -> tuple[int, int]:
-        """Take a version in; the event times, [from, to) in ms, at which it is in force."""
+        """Take a version in; the event times, [from, to) in ms, at which it is in force by what was told up to `offset`."""
         known = self._entities[prefix].setdefault(self.entity(prefix, version), [])
-        new = Told(to_millis(version.valid_from), offset, version)
-        at = bisect_left(known, new.from_ms, key=_from_ms)
-        if at < len(known) and known[at].from_ms == new.from_ms:
-            if offset >= known[at].offset:
-                known[at] = new
-        else:
-            known.insert(at, new)
-        return new.from_ms, known[at + 1].from_ms if at + 1 < len(known) else ALWAYS_MS
+        new = Told(to_millis(version.valid_from), version.raw_offset, offset, version)
+        here = bisect_left(known, _order(new), key=_order)
+        if here == len(known) or _order(known[here]) != _order(new):
+            known.insert(here, new)
+        elif offset < known[here].offset:
+            known[here] = new
+        later = (told.from_ms for told in known[here + 1 :] if told.offset <= offset)
+        return new.from_ms, next(later, ALWAYS_MS)
 
     def at(self, prefix: str, entity: str, event_ms: int, offset: int) -> CleanVersion | None:
         """The version in force at an event time, among those told at or before a raw offset; None where there is none."""

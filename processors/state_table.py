@@ -9,17 +9,34 @@ from faust.stores.base import Store
 from faust.tables import Table
 from faust.types import TP
 
+from processors.reach import Reach
+
 
 class StateStore(Store):
     """One state object for each partition of a table, recovered from the table's changelog in batches."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.states: dict[int, Any] = {}
+        self.states: dict[int, Any] = {}  # each with recover(values), and `written`, the records that it has made
         self.positions: dict[TP, int] = {}
+        self.written: dict[TP, int] = {}  # how many records the state had written when it held the log to its position
 
     def recover(self, partition: int, values: Iterable[bytes]) -> None:
         self.states[partition].recover(values)
+
+    def recovered(self, tp: TP, position: int) -> None:
+        """The state holds the log up to and with this offset."""
+        self.positions[tp], self.written[tp] = position, self.written_by(tp.partition)
+
+    def written_by(self, partition: int) -> int:
+        """How many records of the changelog the state has written itself."""
+        return self.states[partition].written if partition in self.states else 0
+
+    def reach(self, tp: TP, end: int) -> None:
+        """All that the state wrote is in the log, which ends at `end`."""
+        known = Reach(self.positions.get(tp, -1) + 1, self.written.get(tp, 0))
+        reached = known.moved(end, self.written_by(tp.partition))
+        self.positions[tp], self.written[tp] = reached.end - 1, reached.written
 
     def apply_changelog_batch(self, batch: Iterable[Any], to_key: Any, to_value: Any) -> None:
         for event in batch:
@@ -37,6 +54,7 @@ class StateStore(Store):
         mine = {tp.partition for tp in assigned if tp.topic == topic}
         self.states = {p: s for p, s in self.states.items() if p in mine}
         self.positions = {tp: o for tp, o in self.positions.items() if tp.partition in mine}
+        self.written = {tp: n for tp, n in self.written.items() if tp.partition in mine}
         for p in mine - self.states.keys():
             committed = await self.app.consumer.committed(TP(self.table.source_topic, p))
             self.states[p] = self.table.new_state(p, committed)
@@ -44,6 +62,7 @@ class StateStore(Store):
     def reset_state(self) -> None:
         self.states.clear()
         self.positions.clear()
+        self.written.clear()
 
     # Faust's table interface, for what asks it without knowing our states.
     def __len__(self) -> int:
@@ -93,11 +112,15 @@ class ContextStore(StateStore):
     def recover(self, partition: int, values: Iterable[bytes]) -> None:
         self.table.owner.state_of(partition).recover_context(values)
 
+    def written_by(self, partition: int) -> int:
+        return int(self.table.owner.state_of(partition).counts["reference"])
+
     async def on_rebalance(self, assigned: set[TP], *_: Any, **__: Any) -> None:
         """Positions follow the states that they belong to; those are kept by their own table."""
         topic = self.table.changelog_topic_name
         mine = {tp.partition for tp in assigned if tp.topic == topic}
         self.positions = {tp: o for tp, o in self.positions.items() if tp.partition in mine}
+        self.written = {tp: n for tp, n in self.written.items() if tp.partition in mine}
 
 
 class ContextTable(Table):

@@ -2,6 +2,7 @@
 
 agent facts:     raw batches ─▶ Partition.process ─▶ clean, duplicates, rejected, gauges, partials, other streams' raw topics
 agent totals:    partial batches ─▶ Merge.process ─▶ kpi topics
+agent answers:   kpi topics ─▶ what an earlier generation wrote, once more ─▶ kpi topics
 table state:     Partition objects, recovered from the clean topic
 table context:   what they know of the reference data, recovered from the context topic
 """
@@ -17,6 +18,7 @@ from typing import Any
 import faust
 from faust.web import View
 
+from processors.answers import outdated
 from processors.batching import Batching, batches, fail, install, state_positions
 from processors.dataflow import Partition
 from processors.flow import Dataflow
@@ -36,10 +38,12 @@ def build(flows: Sequence[Dataflow], index: int, partitions: int) -> faust.App:
     domain = flows[0].stream.domain
     app = new_app(domain, flows[0].stream.group, index, partitions)
     headers = {name: h for f in flows for name, h in schema_headers(f.stream).items()}
-    publisher = Publisher(addresses.bootstrap(), headers)
+    public = frozenset(t.name for f in flows for t in f.stream.kpi_topics)
+    publisher = Publisher(addresses.bootstrap(), headers, public)
     conf = load().workers
     replayed = frozenset(f.stream.partials.name for f in flows if f.stream.kpis)
-    install(app, Batching(publisher, conf.batch_records, conf.linger_ms, replayed))
+    after = {t.name: f.stream.partials.name for f in flows for t in f.stream.windowed_topics}
+    install(app, Batching(publisher, conf.batch_records, conf.linger_ms, replayed, after))
     workers = [StreamWorker(app, flow, publisher, partitions) for flow in flows]
 
     @app.timer(1.0)
@@ -102,7 +106,8 @@ class StreamWorker:
 
     def __init__(self, app: faust.App, flow: Dataflow, publisher: Publisher, partitions: int) -> None:
         self.app, self.flow, self.publisher, self.partitions = app, flow, publisher, partitions
-        self.merges: dict[int, tuple[Merge, int]] = {}  # partition → the merge, and what had been published before
+        self.merges: dict[tuple[int, int], Merge] = {}  # by generation of the group and partition
+        self.gauges = frozenset(t.name for t in flow.stream.gauge_topics)
         stream = flow.stream
         self.table = app.Table(
             f"state-{stream.prefix}", partitions=partitions, changelog_topic=self._topic(stream.clean)
@@ -122,9 +127,12 @@ class StreamWorker:
         app.agent(self._topic(stream.raw), name=f"facts-{stream.prefix}")(self.facts)
         if stream.kpis:
             app.agent(self._topic(stream.partials), name=f"totals-{stream.prefix}")(self.totals)
+        if stream.kpi_topics:
+            app.agent(self._topic(*stream.kpi_topics), name=f"answers-{stream.prefix}")(self.answers)
 
-    def _topic(self, topic: Any) -> Any:
-        return self.app.topic(topic.name, key_type=bytes, value_type=bytes, value_serializer="raw", internal=False)
+    def _topic(self, *topics: Any) -> Any:
+        names = [t.name for t in topics]
+        return self.app.topic(*names, key_type=bytes, value_type=bytes, value_serializer="raw", internal=False)
 
     async def facts(self, raw: Any) -> None:
         async for batch in batches(self.app, raw):
@@ -132,7 +140,7 @@ class StreamWorker:
                 state = self.table.state_of(batch.tp.partition)
                 if batch.first:
                     state.resume(batch.base)
-                self.publisher.send(state.process(batch.next, batch.records))
+                self.publisher.send(state.process(batch.next, batch.records, batch.generation), batch.generation)
             except Exception:
                 log.exception("batch %s from %d failed", batch.tp, batch.base)
                 fail("a raw batch could not be processed", f"{batch.tp} from {batch.base}")
@@ -140,21 +148,30 @@ class StreamWorker:
     async def totals(self, partials: Any) -> None:
         async for batch in batches(self.app, partials):
             try:
-                p = batch.tp.partition
-                if batch.first or p not in self.merges:
-                    self.merges[p] = Merge(self.flow.stream, self.partitions), batch.committed
-                merge, published_until = self.merges[p]
-                self.publisher.send(merge.process(batch.records, unix(), published_until=published_until))
+                p, now = batch.tp.partition, batch.generation
+                if batch.first or (now, p) not in self.merges:
+                    self.merges = {at: m for at, m in self.merges.items() if at[0] == now}
+                    self.merges[now, p] = Merge(self.flow.stream, self.partitions, p, batch.committed)
+                self.publisher.send(self.merges[now, p].process(batch.records, unix()), now)
             except Exception:
                 log.exception("batch %s from %d failed", batch.tp, batch.base)
                 fail("a batch of partials could not be processed", f"{batch.tp} from {batch.base}")
 
+    async def answers(self, figures: Any) -> None:
+        async for batch in batches(self.app, figures):
+            (topic, p), now = batch.tp, batch.generation
+            keys = outdated(batch.records, now)
+            if keys and topic in self.gauges:
+                self.publisher.send(self.table.state_of(p).answer(topic, keys), now)
+            elif keys and (now, p) in self.merges:  # else it begins with its first total: all will be published
+                self.publisher.send(self.merges[now, p].answer(topic, keys, unix()), now)
+
     def close_windows(self) -> None:
         """Publish what has closed since the last batch of partials."""
-        positions = state_positions(self.app).get(self.flow.stream.partials.name, {})
-        for p, (merge, published_until) in self.merges.items():
-            if positions.get(p, -1) >= published_until:
-                self.publisher.send(merge.publish(unix()))
+        now = self.app.consumer_generation_id
+        for (generation, _), merge in self.merges.items():
+            if generation == now:
+                self.publisher.send(merge.publish(unix()), now)
 
     def describe(self) -> dict[str, Any]:
         """What the worker holds of the stream, by partition."""
@@ -174,7 +191,7 @@ class StreamWorker:
                 }
                 for p, s in states.items()
             },
-            "cells": {p: sum(map(len, m.cells.values())) for p, (m, _) in self.merges.items()},
+            "cells": {p: sum(map(len, m.cells.values())) for (_, p), m in self.merges.items()},
         }
 
     def summary(self) -> dict[str, int]:

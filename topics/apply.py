@@ -39,7 +39,7 @@ def desired_config(topic: Topic) -> dict[str, str]:
     """The broker settings of a topic that differ from the broker's defaults."""
     days = load().kafka.retention_days
     retention_ms = int(topic.retention.total_seconds() * 1000 if topic.retention else days * 24 * 60 * MINUTE_MS)
-    config = {"retention.ms": str(retention_ms), "cleanup.policy": "delete"}
+    config = {"retention.ms": "-1" if topic.forever else str(retention_ms), "cleanup.policy": "delete"}
     if topic.broker_time:
         config["message.timestamp.type"] = "LogAppendTime"
     if topic.compacted:

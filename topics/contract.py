@@ -43,7 +43,8 @@ DAY = dt.timedelta(days=1)
 class Topic:
     """A topic: its name, the type of its values, what its records are keyed by, and its broker settings.
 
-    `key` names the field (dotted) whose value keys the records. `compacted` topics keep the newest record of each key.
+    `key` names the field (dotted) whose value keys the records. `compacted` topics keep the newest record of each key,
+    for `retention`, or `forever`; a topic that is not compacted keeps all its records for that long.
     `partitions` and `retention` default to the settings `kafka.partitions` and `kafka.retention`.
     """
 
@@ -51,7 +52,7 @@ class Topic:
     value: type[msgspec.Struct]
     key: str
     compacted: bool = False
-    forever: bool = False  # of a compacted topic: the newest record of each key is never deleted
+    forever: bool = False
     broker_time: bool = False  # LogAppendTime: the record's timestamp is when the broker took it
     partitions: int | None = None
     retention: dt.timedelta | None = None
@@ -147,11 +148,14 @@ class Stream:
             describe="Each raw partition's share of each KPI cell, absolute. Internal to the processors.",
         )
 
-    @cached_property
+    @property
     def kpi_topics(self) -> tuple[Topic, ...]:
+        return (*self.windowed_topics, *self.gauge_topics)
+
+    @cached_property
+    def windowed_topics(self) -> tuple[Topic, ...]:
         declared: tuple[Kpi | Ranking, ...] = (*self.kpis, *self.rankings)
-        windowed = [Topic(k.topic, k.value, "window_start_at", compacted=True, describe=k.describe) for k in declared]
-        return (*windowed, *self.gauge_topics)
+        return tuple(Topic(k.topic, k.value, "window_start_at", compacted=True, describe=k.describe) for k in declared)
 
     @cached_property
     def gauge_topics(self) -> tuple[Topic, ...]:
@@ -181,7 +185,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Reference(Stream):
-    """Reference data: versions of entities. The clean topic is compacted by entity and `valid_from`, and kept for ever.
+    """Reference data: versions of entities. The clean topic is kept for ever.
 
     Each accepted version is also told to every raw partition of the streams that join it, as a record with the header
     `reference`: so what an event was joined with is a function of its own log (docs/decisions/0007).
@@ -200,7 +204,6 @@ class Reference(Stream):
             f"{self.prefix}.clean",
             self.clean_event,
             self.clean_key,
-            compacted=True,
             forever=True,
             describe="The versions of each entity; the newest record of an entity and valid_from is in force.",
         )

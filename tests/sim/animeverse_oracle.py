@@ -1,11 +1,18 @@
-"""What must come out of AnimeVerse, computed by DuckDB from the raw records alone. Shares no code with the processors."""
+"""What must come out of AnimeVerse, computed by DuckDB from the raw records alone, of many runs at once.
+
+Shares no code with the processors. Runs are kept apart by the names of entities ("7~p1") and by `p`, which is 8 * run + partition.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import duckdb
-import pyarrow as pa
 
 from processors.records import Record
+from tests.sim.oracle import table
+
+Logs = Mapping[str, Sequence[Sequence[Record]]]
 
 SOURCES = ("products", "titles", "screenings", "customers", "stores", "pos", "cinema", "inventory", "reviews")
 
@@ -41,7 +48,8 @@ from (select p, o, unnest((j->'lines')::json[]) as l from valid where s = 'pos')
 
 create table pos as
 with sound as (
-    select *, j->>'receipt_id' as id, j->>'sale_id' as sale_id, j->>'kind' as kind, (j->>'sold_at')::bigint as sold_ms
+    select *, j->>'receipt_id' as id, j->>'sale_id' as sale_id, j->>'kind' as kind, (j->>'sold_at')::bigint as sold_ms,
+           p // 8 as run
     from valid v
     where s = 'pos' and not exists (
         from receipt_lines l where l.p = v.p and l.o = v.o and l.discount > l.price * l.quantity)
@@ -51,7 +59,7 @@ with sound as (
     select r.*
     from sound r left join sales s on s.p = r.p and s.id = r.sale_id and s.o < r.o
     where r.kind = 'return' and r.sold_ms is not null
-      and case when s.o is null then r.sold_ms < (select max(ms) from sound) - 72 * 3600000
+      and case when s.o is null then r.sold_ms < (select max(ms) from sound m where m.run = r.run) - 72 * 3600000
           else not exists (
               from receipt_lines l left join receipt_lines m on m.p = s.p and m.o = s.o and m.line_no = l.line_no
               where l.p = r.p and l.o = r.o
@@ -156,45 +164,45 @@ from priced r asof left join (from versions where s = 'products') v on v.id = r.
 """
 
 SALES_BY_MINUTE = """
-select ms // 60000 * 60, channel, store_id, count(*) filter (line = 1 and sign = 1), count(*) filter (line = 1 and sign = -1),
+select p // 8, ms // 60000 * 60, channel, store_id, count(*) filter (line = 1 and sign = 1), count(*) filter (line = 1 and sign = -1),
        sum(quantity)::bigint, sum(net)::bigint, if(bool_and(open), sum(net - cost)::bigint, null)
-from sold group by 1, 2, 3
+from sold group by 1, 2, 3, 4
 """
 SALES_BY_CATEGORY = """
-select ms // 60000 * 60, channel, store_id, category, count(*), count(*) filter (line_of_category = 1 and sign = 1),
+select p // 8, ms // 60000 * 60, channel, store_id, category, count(*), count(*) filter (line_of_category = 1 and sign = 1),
        sum(quantity)::bigint, sum(net)::bigint, sum(net - cost)::bigint
 from sold group by all having bool_and(open)
 """
 SCREENINGS = """
 with dated as (
-    select c.*, v.j->>'title_id' as title, v.j->>'store_id' as cinema, (v.j->>'seats')::int as seats,
+    select c.*, max(c.ms) over (partition by c.p // 8) - 5000 as newest_ms, v.j->>'title_id' as title, v.j->>'store_id' as cinema, (v.j->>'seats')::int as seats,
            coalesce((v.j->>'starts_at')::bigint, printed_ms) as starts_ms
     from cinema c asof left join (from versions where s = 'screenings') v on v.id = c.screening and v.from_ms <= c.ms
 )
-select starts_ms // 3600000 * 3600 as w, screening, coalesce(title, 'unknown'), coalesce(cinema, 'unknown'), sum(sign)::bigint,
+select p // 8, starts_ms // 3600000 * 3600 as w, screening, coalesce(title, 'unknown'), coalesce(cinema, 'unknown'), sum(sign)::bigint,
        coalesce(sum(seats) filter (opening), 0)::bigint, sum(sign * cents)::bigint,
        coalesce(sum(cents) filter (sign = 0), 0)::bigint
-from dated group by all having (w + 3600 + 48 * 3600) * 1000 > (select max(ms) - 5000 from cinema)
+from dated group by all having (w + 3600 + 48 * 3600) * 1000 > max(newest_ms)
 """
 RATINGS = """
-select ms // 86400000 * 86400, kind, subject, count(*), round(avg(stars), 9)
+select p // 8, ms // 86400000 * 86400, kind, subject, count(*), round(avg(stars), 9)
 from (select *, max(ms) over (partition by p order by o) - 5000 as watermark from reviews)
 where (ms // 86400000 * 86400 + 86400 + 48 * 3600) * 1000 > watermark group by all
 """
-RATING = "select kind, subject, count(*), round(avg(stars), 4) from reviews group by all"
+RATING = "select p // 8, kind, subject, count(*), round(avg(stars), 4) from reviews group by all"
 STOCK = """
 with counts as (select item, max(ms) as ms, arg_max(q, ms) as q from moves where kind = 'count' group by item)
-select m.item, coalesce(any_value(c.q), 0) + coalesce(sum(m.q) filter (m.kind <> 'count' and m.ms > coalesce(c.ms, -1)), 0)::int,
+select split_part(m.item, '~', 1)::int, m.item, coalesce(any_value(c.q), 0) + coalesce(sum(m.q) filter (m.kind <> 'count' and m.ms > coalesce(c.ms, -1)), 0)::int,
        coalesce(sum(-m.q) filter (m.kind in ('sale', 'return')), 0)::int
-from moves m left join counts c using (item) group by m.item
+from moves m left join counts c using (item) group by all
 """
 VISITS = """
-select visit_ms // 86400000 * 86400, count(*), count(*) filter (exists (
+select split_part(v.customer, '~', 1)::int, visit_ms // 86400000 * 86400, count(*), count(*) filter (exists (
     from steps b where b.customer = v.customer and b.kind = 'purchase'
     and b.ms > v.visit_ms and b.ms <= v.visit_ms + 7 * 86400000))
 from steps v
 where kind = 'ticket' and not exists (from steps r where r.kind = 'refund' and r.visit = v.visit and r.customer = v.customer)
-group by 1
+group by all
 """
 SESSIONS = """
 create table sessions as
@@ -206,16 +214,17 @@ with marked as (
 select customer, min(ms) as start_ms, max(ms) as end_ms, count(*) as steps, sum(cents)::bigint as spent from numbered group by customer, n
 """
 SESSIONS_BY_HOUR = """
-select start_ms // 3600000 * 3600, count(*), sum(steps)::bigint, sum(spent)::bigint,
+select split_part(customer, '~', 1)::int, start_ms // 3600000 * 3600, count(*), sum(steps)::bigint, sum(spent)::bigint,
        round(sum((end_ms - start_ms) // 1000) / count(*), 6)
-from sessions group by 1
+from sessions group by all
 """
 
 
-def connect(logs: dict[str, list[list[Record]]]) -> duckdb.DuckDBPyConnection:
-    """Tables of what must be accepted, from the raw records of each topic and partition; versions told are left out."""
+def connect(runs: Mapping[int, Logs]) -> duckdb.DuckDBPyConnection:
+    """Tables of what must be accepted, from each run's raw records by topic and partition; versions told are left out."""
     rows = [
-        (s, p, r.offset, r.timestamp_ms, (r.value or b"").decode("latin-1"))
+        (s, 8 * run + p, r.offset, r.timestamp_ms, (r.value or b"").decode("latin-1"))
+        for run, logs in runs.items()
         for s in SOURCES
         for p, log in enumerate(logs[f"animeverse.{s}.raw"])
         for r in log
@@ -223,9 +232,7 @@ def connect(logs: dict[str, list[list[Record]]]) -> duckdb.DuckDBPyConnection:
     ]
     db = duckdb.connect()
     db.execute("set threads=1")
-    names = ("s", "p", "o", "at_ms", "v")
-    db.register("arrow", pa.table({n: list(c) for n, c in zip(names, zip(*rows, strict=True), strict=True)}))
-    db.execute("create table raw as from arrow")
+    db.register("raw", table(rows, "s p o at_ms v"))
     for sql in (RAW, VERSIONS, POS, CINEMA, OTHERS, SALES, SESSIONS):
         db.execute(sql)
     return db

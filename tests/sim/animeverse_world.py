@@ -22,14 +22,22 @@ SCREENINGS = {"sc0": -40, "sc1": 1, "sc2": 3, "sc3": 9}  # hours after START_MS 
 KEYS = {"pos": "sale_id", "cinema": "screening_id", "inventory": "product_id", "reviews": "subject_id"}
 KEYS |= {f"{kind}s": f"{kind}_id" for kind in ("product", "title", "screening", "customer", "store")}
 
+NAMES = {f"{kind}_id" for kind in ("product", "title", "screening", "customer", "store", "to_store", "subject")}
 Json = dict[str, Any]
 Logs = dict[str, list[list[Record]]]
+
+
+def named(event: Json, run: int) -> Json:
+    """The event with the run in every entity's name, so that many runs can be looked at together."""
+    names = {k: f"{run}~{v}" if k in NAMES and v is not None else v for k, v in event.items()}
+    return {k: [named(line, run) for line in v] if k == "lines" else v for k, v in names.items()}
 
 
 class World:
     """What was sent so far. Broker time grows by up to 3 minutes an event."""
 
     def __init__(self, seed: int, partitions: int) -> None:
+        self.run = seed
         self.rng = random.Random(seed)
         self.now = START_MS
         self.logs: Logs = {f"animeverse.{s}.raw": [[] for _ in range(partitions)] for s in KEYS}
@@ -48,6 +56,7 @@ class World:
         return self.now - rng.choice(behind)
 
     def send(self, stream: str, event: Json | bytes, key: str = "k") -> None:
+        event = named(event, self.run) if isinstance(event, dict) else event
         value = event if isinstance(event, bytes) else json.dumps(event).encode()
         key = event[KEYS[stream]] if isinstance(event, dict) else key
         topic = f"animeverse.{stream}.raw"

@@ -1,144 +1,166 @@
-"""Brokers, workers and crashes as plain objects around the real dataflow, the real merge and the real fences.
+"""A consumer group of simulated workers: they crash, join, leave, are paused and wake after their partitions have moved.
 
-A crash loses a worker's memory and any tail of what it was sending in each partition; what a commit covers is never lost.
+What is random comes from one seed, so a run is repeated by its number. A crash may fall on every step boundary: between two
+batches, two records that are sent, two partitions that are committed, in the middle of a flush or of a recovery.
 """
 
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aiokafka.partitioner import murmur2
-
-from processors.dataflow import Partition
 from processors.flow import Dataflow
-from processors.merge import Merge
-from processors.records import Output, Record
+from processors.records import Record
+from tests.sim.broker import Broker, Position
+from tests.sim.worker import Crashed, Crashes, Worker
 
-Position = tuple[str, int]
+RawLogs = Mapping[str, Sequence[Sequence[Record]]]
+
+
+@dataclass(frozen=True)
+class Chances:
+    """What happens how often, of 1,000 turns; a crash once in `crash_every` step boundaries (0: never)."""
+
+    crash_every: int = 0
+    crash_at: frozenset[int] = frozenset()  # or at the boundaries of these numbers
+    workers: int = 1
+    pause: int = 0
+    move: int = 0  # the partitions are dealt anew
+    compact: int = 0
+    feed: int = 0  # records that reach the broker at a time; 0: all at once before
+
+
+CALM = Chances()
+HARSH = Chances(crash_every=300, workers=3, pause=15, move=8, compact=30)
 
 
 @dataclass
-class Broker:
-    """Logs, and the committed offsets of the one consumer group. `now_ms`: the time of what is appended."""
+class Cluster:
+    """The workers of one group over one broker."""
 
-    partitions: int
-    now_ms: int = 0
-    logs: dict[Position, list[Record]] = field(default_factory=lambda: defaultdict(list))
-    committed: dict[Position, int] = field(default_factory=lambda: defaultdict(int))
+    flows: Sequence[Dataflow]
+    broker: Broker
+    rng: random.Random
+    chances: Chances
+    workers: list[Worker] = field(default_factory=list)
+    paused: list[Worker] = field(default_factory=list)
+    stats: Counter[str] = field(default_factory=Counter)
 
-    def append(self, o: Output) -> None:
-        p = o.partition if o.partition >= 0 else (murmur2(o.key or b"") & 0x7FFFFFFF) % self.partitions
-        self.put(o.topic, p, Record(0, self.now_ms, o.key, o.value, o.headers or ()))
+    def __post_init__(self) -> None:
+        self.crashes = Crashes(self.rng, self.chances.crash_every, self.chances.crash_at)
+        self.start()
 
-    def put(self, topic: str, p: int, record: Record) -> None:
-        log = self.logs[topic, p]
-        log.append(record._replace(offset=len(log)))
+    def start(self) -> None:
+        """New workers in the place of those that are gone."""
+        while len(self.workers) < self.chances.workers:
+            self.workers.append(Worker(self.flows, self.broker, self.rng, self.crashes))
+        self.rebalance()
 
-    def read(self, topic: str) -> list[Record]:
-        return [r for p in range(self.partitions) for r in self.logs[topic, p]]
+    def rebalance(self) -> None:
+        """Who lives commits, or fails to; then the partitions are dealt anew."""
+        for worker in [*self.workers]:
+            if worker.generation == self.broker.generation and self.rng.random() < 0.5:
+                self.guarded(worker, worker.commit)
+        self.broker.generation += 1
+        self.stats["generations"] += 1
+        self.rng.shuffle(self.workers)
+        for i, worker in enumerate([*self.workers]):
+            mine = range(i, self.broker.partitions, len(self.workers))
+            if not self.guarded(worker, worker.assign, self.broker.generation, mine):
+                return self.start()
+        return None
 
-
-class Worker:
-    """One worker that owns all partitions of its flows. `now` stands still: no partition is ever idle."""
-
-    def __init__(self, flows: Sequence[Dataflow], broker: Broker, rng: random.Random) -> None:
-        self.flows, self.broker, self.rng = flows, broker, rng
-        self.unsent: list[Output] = []
-        self.done: dict[Position, int] = {}
-        self.states: dict[Position, Partition] = {}
-        self.merges: dict[Position, Merge] = {}
-        for flow in flows:
-            for p in range(broker.partitions):
-                self._recover(flow, p)
-
-    def _recover(self, flow: Dataflow, p: int) -> None:
-        broker, stream = self.broker, flow.stream
-        raw, partials = (stream.raw.name, p), (stream.partials.name, p)
-        state = Partition(flow, p, broker.partitions, broker.committed[raw])
-        if stream.references:
-            state.recover_context(r.value for r in broker.logs[stream.context.name, p] if r.value)
-        log = [r.value for r in broker.logs[stream.clean.name, p] if r.value]
-        while log:
-            chunk, log = log[:7], log[7:]
-            state.recover(chunk)
-        state.resume(broker.committed[raw])
-        self.states[raw] = state
-        self.done[raw] = broker.committed[raw]
-        if stream.kpis:
-            self.merges[partials] = Merge(stream, broker.partitions)
-            self.done[partials] = 0
-
-    def step(self) -> bool:
-        """Process one batch of one partition; False where there was nothing to read."""
-        position = self.rng.choice(list(self.done))
-        base = self.done[position]
-        most = 12 if position in self.states else 600
-        batch = self.broker.logs[position][base : base + self.rng.randrange(1, most)]
-        if not batch:
+    def guarded(self, worker: Worker, act: object, *args: object) -> bool:
+        """Let a worker act. Where it crashes it is gone, and what it had not sent with it; False then."""
+        try:
+            act(*args)  # type: ignore[operator]
+        except Crashed:
+            (self.workers if worker in self.workers else self.paused).remove(worker)
             return False
-        if position in self.states:
-            self.unsent += self.states[position].process(base + len(batch), batch)
-        else:
-            published = self.broker.committed[position]
-            self.unsent += self.merges[position].process(batch, 0.0, published_until=published)
-        self.done[position] = base + len(batch)
         return True
 
-    def send(self) -> None:
-        for o in self.unsent:
-            self.broker.append(o)
-        self.unsent.clear()
+    def turn(self) -> None:
+        """One thing happens."""
+        self.stats["turns"] += 1
+        chance, at = self.chances, self.rng.randrange(1000)
+        if at < chance.pause:
+            return self.wake() if self.paused and self.rng.random() < 0.6 else self.pause()
+        if at < chance.pause + chance.move:
+            return self.rebalance()
+        if at < chance.pause + chance.move + chance.compact:
+            return self.broker.compact(self.rng)
+        self.work(self.rng.choice(self.workers))
+        return None
 
-    def commit(self) -> None:
-        """Flush, then commit: in this order, as the adapter does."""
-        self.send()
-        for position, offset in self.done.items():
-            self.broker.committed[position] = max(offset, self.broker.committed[position])
+    def work(self, worker: Worker) -> None:
+        kind = self.rng.random()
+        if kind < 0.6:
+            alive = self.guarded(worker, worker.step)
+        elif kind < 0.9:
+            alive = self.guarded(worker, worker.send, self.rng.randrange(1, 60))
+        else:
+            alive = self.guarded(worker, worker.commit)
+        if not alive:
+            self.start()
 
-    def crash(self) -> None:
-        """Each topic partition gets some prefix of what was on its way; nothing is committed."""
-        by_position: dict[Position, list[Output]] = defaultdict(list)
-        for o in self.unsent:
-            by_position[o.topic, o.partition].append(o)
-        for outputs in by_position.values():
-            for o in outputs[: self.rng.randrange(len(outputs) + 1)]:
-                self.broker.append(o)
+    def pause(self) -> None:
+        """A worker stands still, with its state and what it has not sent; the others take over."""
+        self.stats["paused"] += 1
+        worker = self.rng.choice(self.workers)
+        self.workers.remove(worker)
+        self.paused.append(worker)
+        self.start()
+
+    def wake(self) -> None:
+        """It goes on as if nothing had happened, until a commit is refused; then it joins again, with the state it has."""
+        worker = self.rng.choice(self.paused)
+        for _ in range(self.rng.randrange(4)):
+            if not self.guarded(worker, self.rng.choice([worker.step, lambda: worker.send(20)])):
+                return
+        if not self.guarded(worker, worker.commit):
+            return
+        self.paused.remove(worker)
+        self.workers.append(worker)
+        self.rebalance()
+
+    def settle(self) -> None:
+        """All that sleeps wakes; then the workers finish what there is."""
+        while self.paused:
+            self.wake()
+        while not self.quiet():
+            for worker in [*self.workers]:
+                while worker in self.workers and not worker.finished():
+                    self.work(worker)
+        for worker in [*self.workers]:
+            if not self.guarded(worker, worker.commit):
+                self.start()
+                return self.settle()
+        return None if self.quiet() else self.settle()
+
+    def counts(self) -> Counter[str]:
+        """What happened in the run, and how often."""
+        return Counter(self.stats) + Counter(crashes=self.crashes.count, steps=self.crashes.number)
+
+    def quiet(self) -> bool:
+        return all(w.finished() for w in self.workers)
 
 
-def run(flow: Dataflow, logs: list[list[Record]], seed: int, crash: float) -> Broker:
-    """Feed one stream's raw `logs` through workers that crash with probability `crash` at each step, until all is committed."""
-    return run_domain((flow,), {flow.stream.raw.name: logs}, seed, crash)
-
-
-def run_domain(
-    flows: Sequence[Dataflow], logs: Mapping[str, list[list[Record]]], seed: int, crash: float, feed: int = 0
-) -> Broker:
-    """Feed raw logs, by topic and partition, through workers of all `flows` that crash, until all is done and committed.
-
-    With `feed` the records reach the broker that many at a time while the workers run, else all at once before.
-    """
+def run(flows: Sequence[Dataflow], logs: RawLogs, seed: int, chances: Chances) -> Cluster:
+    """Feed raw logs, by topic and partition, through a group of workers, until all is done and committed."""
     rng = random.Random(seed)
     waiting = {(topic, p): list(log) for topic, parts in logs.items() for p, log in enumerate(parts) if log}
-    broker = Broker(
-        max(map(len, logs.values())), now_ms=max((r.timestamp_ms for log in waiting.values() for r in log), default=0)
-    )
-    _feed(broker, waiting, rng, feed)
-    worker = Worker(flows, broker, rng)
-    while waiting or not finished(worker):
-        _feed(broker, waiting, rng, feed)
-        if rng.random() < crash:
-            worker.crash()
-            worker = Worker(flows, broker, rng)
-            continue
-        worker.step()
-        if rng.random() < 0.3:
-            worker.send()
-        if rng.random() < 0.1:
-            worker.commit()
-    return broker
+    compacted = frozenset(t.name for f in flows for t in f.stream.topics if t.compacted)
+    now_ms = max((r.timestamp_ms for log in waiting.values() for r in log), default=0)
+    broker = Broker(max(map(len, logs.values())), compacted, now_ms)
+    _feed(broker, waiting, rng, chances.feed)
+    cluster = Cluster(flows, broker, rng, chances)
+    while waiting or not cluster.quiet():
+        _feed(broker, waiting, rng, chances.feed)
+        cluster.turn()
+    cluster.settle()
+    return cluster
 
 
 def _feed(broker: Broker, waiting: dict[Position, list[Record]], rng: random.Random, most: int) -> None:
@@ -151,10 +173,3 @@ def _feed(broker: Broker, waiting: dict[Position, list[Record]], rng: random.Ran
         del waiting[position][:count]
         if not waiting[position]:
             del waiting[position]
-
-
-def finished(worker: Worker) -> bool:
-    if any(offset < len(worker.broker.logs[position]) for position, offset in worker.done.items()):
-        return False
-    worker.commit()
-    return all(offset == len(worker.broker.logs[position]) for position, offset in worker.done.items())

@@ -14,8 +14,8 @@ START = 1_790_000_040
 class Feed:
     """Partials and markers as records of one merge partition."""
 
-    def __init__(self, raw_partitions: int = 2) -> None:
-        self.merge = Merge(TWEETS, raw_partitions)
+    def __init__(self, raw_partitions: int = 2, published_until: int = 0) -> None:
+        self.merge = Merge(TWEETS, raw_partitions, published_until=published_until)
         self.offset = 0
 
     def record(self, p: int, offset: int, watermark: float, tweets: int | None = None, kpi: str = VOLUME) -> Record:
@@ -27,8 +27,8 @@ class Feed:
         self.offset += 1
         return Record(self.offset - 1, 0, b"k", msgspec.json.encode(partial), ())
 
-    def process(self, *records: Record, now: float = 0.0, published_until: int = 0) -> list[dict]:
-        return self.values(self.merge.process(records, now, published_until=published_until))
+    def process(self, *records: Record, now: float = 0.0) -> list[dict]:
+        return self.values(self.merge.process(records, now))
 
     @staticmethod
     def values(outputs: list[Output]) -> list[dict]:
@@ -41,7 +41,7 @@ def test_partials_wait_for_their_marker_and_the_total_says_what_it_is_true_for()
     (v,) = f.process(f.record(0, 9, START))
     assert (v["tweets"], v["engagement"], v["as_of"], v["final"]) == (3, 30, {"0": 9}, False)
     (v,) = f.process(f.record(1, 2, START, tweets=2), f.record(1, 5, START))
-    assert (v["tweets"], v["as_of"], v["revision"]) == (5, {"0": 9, "1": 5}, 5)
+    assert (v["tweets"], v["as_of"], v["revision"]) == (5, {"0": 9, "1": 5}, 10)
 
 
 def test_reading_twice_changes_nothing_and_an_older_partial_is_ignored() -> None:
@@ -56,9 +56,9 @@ def test_a_window_closes_by_the_slowest_partition_and_late_data_revises_it() -> 
     f = Feed()
     f.process(f.record(0, 4, START, tweets=3), f.record(0, 4, START + 100), f.record(1, 0, START))
     (v,) = f.process(f.record(1, 7, START + 60))
-    assert (v["final"], v["revision"]) == (True, 4)
+    assert (v["final"], v["revision"]) == (True, 7)
     (v,) = f.process(f.record(1, 8, START + 61, tweets=1), f.record(1, 8, START + 61))
-    assert (v["final"], v["revision"], v["tweets"]) == (True, 5, 4)
+    assert (v["final"], v["revision"], v["tweets"]) == (True, 9, 4)
 
 
 def test_an_idle_partition_does_not_hold_windows_open() -> None:
@@ -82,10 +82,10 @@ def test_windows_are_dropped_once_no_partition_can_change_them() -> None:
 
 
 def test_what_was_published_in_an_earlier_life_is_not_published_again() -> None:
-    f = Feed(raw_partitions=1)
+    f = Feed(raw_partitions=1, published_until=2)
     old = [f.record(0, 4, START, tweets=3), f.record(0, 4, START)]
-    assert f.process(*old, published_until=2) == []
-    (v,) = f.process(f.record(0, 5, START, tweets=4), f.record(0, 5, START), published_until=2)
+    assert f.process(*old) == []
+    (v,) = f.process(f.record(0, 5, START, tweets=4), f.record(0, 5, START))
     assert v["tweets"] == 4
 
 
@@ -97,8 +97,8 @@ def test_the_ranking_of_a_window_is_one_record() -> None:
             kpi="tweets.kpi.popular_hashtags_by_minute", window=START, dims=[tag], measures=[n, n, 0], raw_partition=0,
             offset=1, watermark=START,
         )  # fmt: skip
-        out = f.merge.process([Record(0, 0, b"", msgspec.json.encode(partial), ())], 0.0, published_until=0)
-    out = f.merge.process([f.record(0, 3, START)], 0.0, published_until=0)
+        out = f.merge.process([Record(0, 0, b"", msgspec.json.encode(partial), ())], 0.0)
+    out = f.merge.process([f.record(0, 3, START)], 0.0)
     (ranking,) = [msgspec.json.decode(o.value) for o in out if o.topic == "tweets.kpi.top_hashtags_by_minute"]
     assert [(e["rank"], e["hashtag"], e["tweets"]) for e in ranking["entries"]] == [
         (1, "b", 5),

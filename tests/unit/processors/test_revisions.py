@@ -63,7 +63,7 @@ def sale(offset: int, at_s: int, cents: int, name: str = "") -> Record:
 def moved(offset: int, from_s: int, city: str) -> Record:
     at = from_millis(START_MS + from_s * 1000)
     version = CleanStore(
-        event_id=f"{city}{from_s}", event_at=at, ingested_at=at, late_by_seconds=0, raw_partition=0, raw_offset=0,
+        event_id=f"{city}{from_s}", event_at=at, ingested_at=at, late_by_seconds=0, raw_partition=0, raw_offset=offset,
         valid_from=at, change_reason="moved", store_id="x", name="X", kind="store", city=city, country="DEU",
     )  # fmt: skip
     headers = (("reference", STORES.prefix.encode()),)
