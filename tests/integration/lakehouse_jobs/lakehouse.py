@@ -132,7 +132,7 @@ class SinkProcess:
             bronze = fence("bronze.tweets")
             return reached == last and bronze == {f"tweets.raw/{p}": v for p, v in last.items()}
 
-        wait_for("the sink has taken everything", caught_up, within_s=180)
+        wait_for("the sink has taken everything", caught_up, within_s=400)
 
 
 def fence(table: str, key: str = fences.FENCE) -> fences.Fence:

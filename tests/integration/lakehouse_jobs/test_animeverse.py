@@ -89,7 +89,7 @@ def test_the_ledger_of_the_business_balances(
     world.samples.some(150)
     world.send()
     world.commit_as_the_workers_would()
-    wait_for("the first rows are in", lambda: lakehouse.fence("silver.animeverse_pos"), within_s=180)
+    wait_for("the first rows are in", lambda: lakehouse.fence("silver.animeverse_pos"), within_s=400)
     assert sink.stop(signal.SIGKILL) == -signal.SIGKILL
     world.samples.some(150)
     world.send()

@@ -110,7 +110,7 @@ def gold_is_up_to_date() -> None:
         now = lakehouse.fence("silver.tweets")
         return all(lakehouse.fence(f"gold.{t.name}", fences.AS_OF) == now for t in tweets.GOLD_TABLES)
 
-    wait_for("gold has caught up with silver", reached, within_s=180)
+    wait_for("gold has caught up with silver", reached, within_s=400)
 
 
 def test_gold_is_what_sql_says(world: World, sink: SinkProcess) -> None:
