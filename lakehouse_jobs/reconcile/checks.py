@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import duckdb
 
 from lakehouse_jobs.reconcile.compare import SHOWN_MAX, Difference, Question, Result, compare
 from lakehouse_jobs.reconcile.figures import changes, shown
-from lakehouse_jobs.reconcile.live import Span, upto
+from lakehouse_jobs.reconcile.live import Offsets, Span, in_force, nonzero, told, upto
 from topics.contract import Kpi, Stream
-
-Offsets = Mapping[int, int]
 
 
 def bronze(db: duckdb.DuckDBPyConnection, stream: Stream, first: Offsets, last: Offsets) -> Result:
@@ -36,7 +32,7 @@ def bronze(db: duckdb.DuckDBPyConnection, stream: Stream, first: Offsets, last: 
     (compared,) = db.execute(f"select count(*) from raw_{stream.table}").fetchone() or (0,)
     return Result(
         "bronze", f"bronze.{stream.table}", int(compared), missing + repeated, missing, repeated,
-        tuple(_gap(*gap) for gap in found), {str(p): end for p, end in last.items()},
+        tuple(_gap(*gap) for gap in found), told(last),
     )  # fmt: skip
 
 
@@ -51,32 +47,36 @@ def fates(db: duckdb.DuckDBPyConnection, stream: Stream, first: Offsets, done: O
     """Every raw record from `first` to `done` has one fate: clean, duplicate, rejected, or it told of a version."""
     table = stream.table
     ends = f"o between {upto(first)} and {upto(done)}"
-    sources = {"clean": f"silver_{table}", "duplicate": f"duplicates_{table}", "rejected": f"quarantine_{table}"}
-    told = f"select p, o, 'reference' as fate from (select p, o from raw_{table} where told is not null) anti join quarantine_{table} using (p, o)"
+    sources = {
+        "clean": f"(from silver_{table} where revision = 0)",
+        "duplicate": f"duplicates_{table}",
+        "rejected": f"quarantine_{table}",
+    }
+    of_version = f"select p, o, 'reference' as fate from (select p, o from raw_{table} where told is not null) anti join quarantine_{table} using (p, o)"
     caused = " union all ".join(
-        [*(f"select p, o, '{fate}' as fate from {source}" for fate, source in sources.items()), told]
+        [*(f"select p, o, '{fate}' as fate from {source}" for fate, source in sources.items()), of_version]
     )
     expected = f"select p as raw_partition, o as raw_offset, 1 as fates from raw_{table} where {ends}"
     found = (
         f"select p as raw_partition, o as raw_offset, count(*)::int as fates from ({caused}) where {ends} group by all"
     )
-    as_of = {str(p): o for p, o in done.items()}
     return compare(
-        db, Question("ledger", stream.prefix, expected, found, ("raw_partition", "raw_offset"), ("fates",), as_of)
+        db, Question("ledger", stream.prefix, expected, found, ("raw_partition", "raw_offset"), ("fates",), told(done))
     )
 
 
 def silver(db: duckdb.DuckDBPyConnection, stream: Stream, columns: tuple[str, ...], bounds: Offsets) -> Result:
     """The accepted events by position, and the columns that figures depend on, up to the offsets `bounds`."""
     names = ", ".join(columns)
-    expected = f"select p as raw_partition, o as raw_offset, {names} from facts_{stream.table} where o <= {upto(bounds)} and pos = o"
+    expected = f"select p as raw_partition, o as raw_offset, {names} from ({in_force(stream, bounds)})"
     read = f"select p, min(o) as first from raw_{stream.table} group by p"
     found = f"""
         select p as raw_partition, o as raw_offset, {names} from silver_{stream.table} join ({read}) using (p)
-        where o between first and {upto(bounds)}
+        where o >= first and pos <= {upto(bounds)}
+        qualify row_number() over (partition by p, o order by pos desc, ordinal desc) = 1
     """
-    key, as_of = ("raw_partition", "raw_offset"), {str(p): o for p, o in bounds.items()}
-    return compare(db, Question("silver", f"silver.{stream.table}", expected, found, key, columns, as_of))
+    key = ("raw_partition", "raw_offset")
+    return compare(db, Question("silver", f"silver.{stream.table}", expected, found, key, columns, told(bounds)))
 
 
 def mirror(db: duckdb.DuckDBPyConnection, kpi: Kpi, stream: Stream, bounds: Offsets, span: Span) -> Result:
@@ -87,9 +87,20 @@ def mirror(db: duckdb.DuckDBPyConnection, kpi: Kpi, stream: Stream, bounds: Offs
         select {", ".join(cell)}, {figures} from ({changes(kpi, stream, in_time=False)}) c
         where pos <= {upto(bounds)} and {span.holds()} group by {", ".join(cell)} having sum(sign) > 0
     """
-    as_of = {str(p): o for p, o in bounds.items()}
     measures = [m.name for m in kpi.measures]
-    return compare(db, Question("gold", f"gold.{kpi.name}", expected, f"from gold_{kpi.name}", cell, measures, as_of))
+    return compare(
+        db, Question("gold", f"gold.{kpi.name}", expected, f"from gold_{kpi.name}", cell, measures, told(bounds))
+    )
+
+
+def over_all(
+    db: duckdb.DuckDBPyConnection, kpi: Kpi, stream: Stream, bounds: Offsets, span: Span, query: str
+) -> Result:
+    """The same by a query over all facts; rows that show nothing but zeros stand for nothing."""
+    cell, measures = ["start", *kpi.dimensions], [m.name for m in kpi.measures]
+    expected = f"with facts as ({in_force(stream, bounds)}), answer as ({query}) from answer where {span.holds()}"
+    found = f"from gold_{kpi.name} where {nonzero(measures)}"
+    return compare(db, Question("gold", f"gold.{kpi.name}", expected, found, cell, measures, told(bounds)))
 
 
 def kpi_log(db: duckdb.DuckDBPyConnection, kpi: Kpi, fence: Offsets, kept_since_ms: int) -> Result:
@@ -109,7 +120,6 @@ def kpi_log(db: duckdb.DuckDBPyConnection, kpi: Kpi, fence: Offsets, kept_since_
         where published_ms >= {kept_since_ms} or ({cell}) in (select ({cell}) from live_{kpi.name})
         qualify row_number() over (partition by {cell} order by revision desc, kafka_offset desc) = 1
     """
-    as_of = {str(p): o for p, o in fence.items()}
     return compare(
         db,
         Question(
@@ -119,6 +129,6 @@ def kpi_log(db: duckdb.DuckDBPyConnection, kpi: Kpi, fence: Offsets, kept_since_
             found,
             cell.split(", "),
             [*measures, "revision", "final"],
-            as_of,
+            told(fence),
         ),
     )

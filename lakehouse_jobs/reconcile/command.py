@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from lakehouse_jobs.problem import LakeError
-from lakehouse_jobs.reconcile import database, results, tweets
+from lakehouse_jobs.reconcile import animeverse, database, results, tweets
 from lakehouse_jobs.reconcile.compare import Result
 from lakehouse_jobs.reconcile.live import EVER, Span
 from lakehouse_jobs.reconcile.recomputed import Recomputed
 from lakehouse_jobs.reconcile.run import run
 from riverhouse import addresses, businesses, clock
 
-BUSINESSES: dict[str, Recomputed] = {r.business: r for r in (tweets.RECOMPUTED,)}
+BUSINESSES: dict[str, Recomputed] = {r.business: r for r in (tweets.RECOMPUTED, animeverse.RECOMPUTED)}
 
 
 def main(argv: list[str]) -> int:

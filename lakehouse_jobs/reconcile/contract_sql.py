@@ -16,6 +16,10 @@ from msgspec import inspect as mi
 
 RFC3339 = r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:?\d\d)?$"
 
+VALUES: dict[type[mi.Type], str] = {
+    mi.StrType: "text_of({})", mi.LiteralType: "text_of({})", mi.IntType: "whole({})", mi.FloatType: "number({})",
+    mi.BoolType: "text_of({}) = 'true'",
+}  # fmt: skip
 PLAIN: dict[type[mi.Type], str] = {mi.BoolType: "BOOLEAN", mi.NoneType: "NULL"}
 
 
@@ -27,6 +31,39 @@ def shape(struct: type[msgspec.Struct]) -> str:
 def sound(struct: type[msgspec.Struct], event: str) -> str:
     """The condition that `event`, taken apart by `shape`, fits the contract. TypeError for a type that no event has yet."""
     return f"coalesce({_fields(_struct(struct), event)}, false)"
+
+
+def typed(struct: type[msgspec.Struct], event: str) -> dict[str, str]:
+    """Each plain field of an event that fits, as an expression of its type; what was left out has its default.
+
+    Moments are milliseconds, and called so: `sold_at` becomes `sold_ms`; `at` and `valid_from` become `event_ms`. Fields that
+    are structs, or lists of them, are left to their readers.
+    """
+    columns: dict[str, str] = {}
+    for field, declared in zip(_struct(struct).fields, msgspec.structs.fields(struct), strict=True):
+        kinds = [type(k) for k in _kinds(field.type)]
+        value = f'{event}."{field.encode_name}"'
+        if mi.DateTimeType in kinds:
+            columns[moment(field.encode_name)] = f"millis({value})"
+        elif expression := next((VALUES[k] for k in kinds if k in VALUES), None):
+            columns[field.encode_name] = _or_default(expression.format(value), declared.default)
+    return columns
+
+
+def moment(name: str) -> str:
+    """What the column of a moment is called."""
+    return "event_ms" if name in {"at", "valid_from", "event_at"} else f"{name.removesuffix('_at')}_ms"
+
+
+def _kinds(kind: mi.Type) -> tuple[mi.Type, ...]:
+    kind = _bare(kind)
+    return tuple(map(_bare, kind.types)) if isinstance(kind, mi.UnionType) else (kind,)
+
+
+def _or_default(expression: str, default: Any) -> str:
+    if default is msgspec.NODEFAULT or default is None:
+        return expression
+    return f"coalesce({expression}, {_quoted(default) if isinstance(default, str) else default})"
 
 
 def _struct(struct: type[msgspec.Struct]) -> mi.StructType:

@@ -40,7 +40,7 @@ def opened(folder: pathlib.Path | None = None, memory_mb: int = MEMORY_MB) -> It
             "threads": 2,
             "temp_directory": f"{scratch}/spill",
         }
-        with contextlib.closing(duckdb.connect(f"{scratch}/run.duckdb", config=settings)) as db:
+        with contextlib.closing(duckdb.connect(":memory:", config=settings)) as db:
             prepare(db)
             yield db
 

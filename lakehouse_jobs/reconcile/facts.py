@@ -19,17 +19,21 @@ from topics.contract import Stream
 RAW = pa.schema([
     ("p", pa.int64()), ("o", pa.int64()), ("at_ms", pa.int64()), ("value", pa.binary()), ("told", pa.string()), ("refused", pa.bool_()),
 ])  # fmt: skip
+TOLD = """
+select p, o as pos, told as reference, try(decode(value))::json as version from batch where told in ({references})
+  and json_type(case when json_valid(try(decode(value))) then try(decode(value)) end) = 'OBJECT'
+"""
 # Of an id that comes again the later records are duplicates, until the claim is older than the horizon. Whole hours of the
 # broker's time, as it stood when the record came; one after the other only for the ids that do come again.
 FIRSTS = """
-create table facts_{table} as
+create table {target} as
 with recursive clock as (
     select p, o, max(at_ms) over (partition by p order by o) // 3600000 as hour from raw_{table}
 ), again as (
-    select p, id from sound_{table} group by all having count(*) > 1
+    select p, id from {source} group by all having count(*) > 1
 ), turns as (
     select p, id, o, hour, row_number() over (partition by p, id order by o) as n
-    from sound_{table} semi join again using (p, id) join clock using (p, o)
+    from {source} semi join again using (p, id) join clock using (p, o)
 ), walk as (
     select p, id, o, n, hour as claimed, true as is_first from turns where n = 1
     union all
@@ -38,9 +42,18 @@ with recursive clock as (
 ), repeats as (
     select p, o from walk where not is_first union select p, o from known_repeats where stream = '{table}'
 )
-select *, o as pos, 1 as sign, max(event_ms) over (partition by p order by o) - {out_of_order} as wm_ms
-from sound_{table} anti join repeats using (p, o)
+from {source} anti join repeats using (p, o);
 """
+# The log of events that are never taken back.
+ONCE = """
+create table facts_{table} as
+select *, o as pos, 1 as sign, max(event_ms) over (partition by p order by o) - {out_of_order} as wm_ms from first_{table};
+"""
+
+
+def firsts(source: str = "sound_{table}", target: str = "first_{table}") -> str:
+    """The SQL that keeps the first record of each id."""
+    return FIRSTS.replace("{source}", source).replace("{target}", target)
 
 
 @dataclass(frozen=True)
@@ -54,7 +67,7 @@ class Facts:
     stream: Stream
     read: str
     kept: tuple[str, ...]
-    sql: str = FIRSTS
+    sql: str = firsts() + ONCE
 
     def create(self, db: duckdb.DuckDBPyConnection) -> None:
         """Empty tables for what is read."""
@@ -63,6 +76,8 @@ class Facts:
         db.execute(f"create table raw_{table} (p bigint, o bigint, at_ms bigint, told text)")
         db.register("batch", RAW.empty_table())
         db.execute(f"create table sound_{table} as {self._sound()}")
+        if self.stream.references:
+            db.execute(f"create table told_{table} as {self._told()}")
 
     def take(self, db: duckdb.DuckDBPyConnection, batch: pa.Table) -> None:
         """Read some of bronze (`RAW`), in any order."""
@@ -70,13 +85,19 @@ class Facts:
         db.register("batch", batch)
         db.execute(f"insert into raw_{table} select p, o, at_ms, told from batch")
         db.execute(f"insert into sound_{table} {self._sound()}")
+        if self.stream.references:
+            db.execute(f"insert into told_{table} {self._told()}")
 
     def make(self, db: duckdb.DuckDBPyConnection) -> None:
         """Make the facts of what was read."""
         stream = self.stream
         horizon = -(-int(stream.dedupe_horizon.total_seconds()) // 3600)
-        out_of_order = int(stream.out_of_orderness.total_seconds() * 1000)
-        db.execute(self.sql.format(table=stream.table, horizon=horizon, out_of_order=out_of_order))
+        milliseconds = {"out_of_order": stream.out_of_orderness, "revisable": stream.revisable_for}
+        named = {name: int(time.total_seconds() * 1000) for name, time in milliseconds.items()}
+        db.execute(self.sql.format(table=stream.table, horizon=horizon, **named))
+
+    def _told(self) -> str:
+        return TOLD.format(references=", ".join(f"'{r.prefix}'" for r in self.stream.references))
 
     def _sound(self) -> str:
         kind = self.stream.event

@@ -63,6 +63,7 @@ class Gathering:
         named = {s.prefix for s in ledger.streams(what.business)}
         self.facts = [f for f in what.facts if f.stream.prefix in named]
         self.got = Gathered([f.stream for f in self.facts])
+        self._summaries = [s for s in what.summaries if s.stream in self.got.streams]
 
     def all(self) -> Gathered:
         """Read everything. LakeError where something does not catch up in time."""
@@ -81,7 +82,7 @@ class Gathering:
             for kpi in stream.kpis:
                 self._log(kpi)
                 self._mirror(kpi)
-        for summary in self._what.summaries:
+        for summary in self._summaries:
             self._summary(summary)
         return self.got
 
@@ -168,7 +169,7 @@ class Gathering:
         stream = facts.stream
         first = min(self.got.first[stream.prefix].values(), default=0)
         query, columns = silver_query(facts)
-        where = [f"raw_offset >= {first}"]
+        where = [f"raw_offset >= {first}"] if first else []
         reading.into(
             self._db, f"silver_{stream.table}", self.got.tables[f"silver.{stream.table}"], query, columns, where
         )
@@ -242,11 +243,19 @@ class Gathering:
 
 def silver_query(facts: Facts) -> tuple[str, tuple[str, ...]]:
     """The query over rows of silver that gives them as facts have them, and the columns it needs."""
-    names = {f"{c.removesuffix('_ms')}_at" if c.endswith("_ms") else c: c for c in facts.kept}
+    names = {_in_silver(c): c for c in facts.kept}
     lists = {"hashtags": "list_sort(hashtags) as hashtags"}
     shown = [lists.get(n, f"epoch_ms({n}) as {c}" if c.endswith("_ms") else n) for n, c in names.items()]
-    return f"select raw_partition as p, raw_offset as o, {', '.join(shown)} from piece", (
-        "raw_partition",
-        "raw_offset",
-        *names,
-    )
+    place, needed = "raw_offset as pos, 0 as ordinal, 0 as revision", list[str]()
+    if issubclass(facts.stream.clean_event, Revisable):
+        place, needed = (
+            "cause_offset as pos, cause_ordinal as ordinal, revision",
+            ["cause_offset", "cause_ordinal", "revision"],
+        )
+    columns = ("raw_partition", "raw_offset", *needed, *names)
+    return f"select raw_partition as p, raw_offset as o, {place}, {', '.join(shown)} from piece", columns
+
+
+def _in_silver(column: str) -> str:
+    """What silver calls a column of facts."""
+    return f"{column.removesuffix('_ms')}_at" if column.endswith("_ms") else column

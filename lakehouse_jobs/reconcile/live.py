@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import duckdb
@@ -10,10 +10,11 @@ import pyarrow as pa
 
 from lakehouse_jobs.reconcile.compare import Question, Result, compare
 from lakehouse_jobs.reconcile.figures import changes, shown
-from topics.contract import Kpi, Stream, is_fraction
+from topics.contract import Kpi, Revisable, Stream, is_fraction
 
 RECORDS = pa.schema([("partition", pa.int64()), ("offset", pa.int64()), ("value", pa.binary())])
 EVER = (-(2**53), 2**53)
+Offsets = Mapping[int, int]
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,7 @@ def settle(db: duckdb.DuckDBPyConnection, kpi: Kpi) -> None:
 
 
 def check(
-    db: duckdb.DuckDBPyConnection,
-    kpi: Kpi,
-    stream: Stream,
-    bounds: Mapping[int, int],
-    span: Span,
-    kept_since_ms: int = 0,
+    db: duckdb.DuckDBPyConnection, kpi: Kpi, stream: Stream, bounds: Offsets, span: Span, kept_since_ms: int = 0
 ) -> Result:
     """Each cell of `live_<kpi>` against the facts up to its own `as_of`, and no less than `bounds`, the offsets that were done.
 
@@ -98,8 +94,46 @@ def check(
         left join (select {", ".join(cell)}, as_of from live_{kpi.name}) l using ({", ".join(cell)})
         where c.pos <= {reach} and {span.holds()} group by {", ".join(cell)}
     """
-    found = f"from live_{kpi.name}"
     measures = [m.name for m in kpi.measures]
-    as_of = {str(p): offset for p, offset in bounds.items()}
-    question = Question("live", kpi.topic, expected, found, cell, measures, as_of, f"e.newest_ms < {kept_since_ms}")
-    return compare(db, question)
+    excused = f"e.newest_ms < {kept_since_ms}"
+    return compare(
+        db, Question("live", kpi.topic, expected, f"from live_{kpi.name}", cell, measures, told(bounds), excused)
+    )
+
+
+def check_over_all(
+    db: duckdb.DuckDBPyConnection, kpi: Kpi, stream: Stream, bounds: Offsets, span: Span, query: str
+) -> Result:
+    """The same by a query over all facts up to `bounds`. A cell that has moved on since is left to the next run.
+
+    Cells that show nothing but zeros stand for nothing.
+    """
+    cell = ", ".join(["start", *kpi.dimensions])
+    measures = [m.name for m in kpi.measures]
+    moved = f"""
+        select {cell} from (select {cell}, unnest(map_entries(as_of)) as e from live_{kpi.name})
+        where e.value > {upto(bounds, "e.key::int")}
+    """
+    expected = f"""
+        with facts as ({in_force(stream, bounds)}), answer as ({query})
+        from answer anti join ({moved}) using ({cell}) where {span.holds()}
+    """
+    found = f"from live_{kpi.name} anti join ({moved}) using ({cell}) where {nonzero(measures)}"
+    return compare(db, Question("live", kpi.topic, expected, found, cell.split(", "), measures, told(bounds)))
+
+
+def in_force(stream: Stream, bounds: Offsets) -> str:
+    """A query of the facts in force as of some offsets: each event once, as it then stood."""
+    rows = f"from facts_{stream.table} where sign = 1 and pos <= {upto(bounds)}"
+    return (
+        f"{rows} qualify pos = max(pos) over (partition by p, o)" if issubclass(stream.clean_event, Revisable) else rows
+    )
+
+
+def nonzero(measures: Iterable[str]) -> str:
+    return f"({' or '.join(f'{m} <> 0' for m in measures)})"
+
+
+def told(bounds: Offsets) -> dict[str, int]:
+    """Offsets as `as_of` tells them."""
+    return {str(p): offset for p, offset in bounds.items()}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from lakehouse_jobs.reconcile.facts import Facts
 from topics.contract import Kpi, Stream
@@ -34,12 +34,14 @@ class Recomputed:
     """A business. `reads_before`: how much of the raw log before the windows of interest decides about them.
 
     With `--since`, a record whose first is older than that counts as a repeat where silver.duplicates says so.
+    `over_all` gives, for the KPIs of these names, a query over `facts` where a cell cannot be had by adding up changes.
     """
 
     business: str
     facts: tuple[Facts, ...]
     summaries: tuple[Summary, ...]
     reads_before: dt.timedelta
+    over_all: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kpis(self) -> list[tuple[Kpi, Stream]]:

@@ -30,40 +30,45 @@ def run(db: duckdb.DuckDBPyConnection, what: Recomputed, span: Span, wait_s: flo
     results: list[Result] = []
     for facts in gathering.facts:
         stream = facts.stream
-        bounds = _reached(got, stream)
         results += [
             checks.bronze(db, stream, got.first[stream.prefix], got.last[stream.prefix]),
             checks.fates(db, stream, got.first[stream.prefix], got.done[stream.prefix]),
-            checks.silver(db, stream, facts.kept, bounds),
+            checks.silver(db, stream, facts.kept, got.done[stream.prefix]),
         ]
     for kpi, stream in ((k, s) for s in got.streams for k in s.kpis):
-        results += _figure(db, got, kpi, stream, span, kept_since_ms)
+        results += _figure(db, got, kpi, stream, span, kept_since_ms, what.over_all.get(kpi.name))
     results += [_summary(db, got, s, span) for s in what.summaries if s.stream in got.streams]
     return [r if r.compared else _empty(r, span) for r in results]
 
 
-def _reached(got: Gathered, stream: Stream) -> dict[int, int]:
-    """The raw offsets that silver has come to."""
-    fence = causes(stream, got.fence(f"silver.{stream.table}", stream.clean.name))
-    return {p: max(at, fence.get(p, -1)) for p, at in got.done[stream.prefix].items()}
-
-
 def _figure(
-    db: duckdb.DuckDBPyConnection, got: Gathered, kpi: Kpi, stream: Stream, span: Span, kept_since_ms: int
+    db: duckdb.DuckDBPyConnection,
+    got: Gathered,
+    kpi: Kpi,
+    stream: Stream,
+    span: Span,
+    kept_since_ms: int,
+    query: str | None,
 ) -> Iterator[Result]:
-    yield live.check(db, kpi, stream, got.done[stream.prefix], span, kept_since_ms)
-    yield checks.kpi_log(db, kpi, got.fence(KPI_LOG.name, kpi.topic), kept_since_ms)
+    done = got.done[stream.prefix]
     bounds = causes(stream, got.fence(f"gold.{kpi.name}", stream.clean.name, fences.AS_OF))
-    yield checks.mirror(db, kpi, stream, bounds, span)
+    if query is None:
+        yield live.check(db, kpi, stream, done, span, kept_since_ms)
+        yield checks.mirror(db, kpi, stream, bounds, span)
+    else:
+        yield live.check_over_all(db, kpi, stream, done, span, query)
+        yield checks.over_all(db, kpi, stream, bounds, span, query)
+    yield checks.kpi_log(db, kpi, got.fence(KPI_LOG.name, kpi.topic), kept_since_ms)
 
 
 def _summary(db: duckdb.DuckDBPyConnection, got: Gathered, summary: Summary, span: Span) -> Result:
     stream = summary.stream
     bounds = causes(stream, got.fence(f"gold.{summary.table}", stream.clean.name, fences.AS_OF))
-    facts = f"facts as (select * from facts_{stream.table} where pos <= {live.upto(bounds)})"
-    expected = f"with {facts} select * from ({summary.query}) where {span.holds()}"
-    found, as_of = f"from gold_{summary.table}", {str(p): at for p, at in bounds.items()}
-    return compare(db, Question("gold", f"gold.{summary.table}", expected, found, summary.key, summary.figures, as_of))
+    expected = (
+        f"with facts as ({live.in_force(stream, bounds)}), answer as ({summary.query}) from answer where {span.holds()}"
+    )
+    found, subject = f"from gold_{summary.table}", f"gold.{summary.table}"
+    return compare(db, Question("gold", subject, expected, found, summary.key, summary.figures, live.told(bounds)))
 
 
 def _empty(result: Result, span: Span) -> Result:
