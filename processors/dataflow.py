@@ -171,7 +171,8 @@ class Partition:
             out += gauge.drain()
         if self.folds:
             out += self._shares.changed(self.folds, self.watermark_ms)
-            out += self._shares.markers(next_offset - 1, self.watermark_ms)
+            # after a crash the state may hold more than was read again: it is true for that
+            out += self._shares.markers(max(next_offset - 1, self.fence), self.watermark_ms)
         self._expire()
         self.seen.settle()
         return out

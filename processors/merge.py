@@ -94,9 +94,16 @@ class Merge:
         if partial.kpi:
             self._buffers[p].append(partial)
             return
-        for waiting in self._buffers.pop(p, ()):
-            self._replace(waiting)
         known = self.progress.get(p)
+        reached = max(partial.offset, known.offset if known else -1)
+        held: list[Partial] = []  # sent before a crash that took the marker: what they are true for has not been reached
+        for waiting in self._buffers.pop(p, ()):
+            if waiting.offset <= reached:
+                self._replace(waiting)
+            else:
+                held.append(waiting)
+        if held:
+            self._buffers[p] = held
         if known is None or partial.offset >= known.offset:
             self.progress[p] = Progress(partial.offset, partial.watermark, now)
 
