@@ -96,7 +96,9 @@ class Merge:
             return
         known = self.progress.get(p)
         reached = max(partial.offset, known.offset if known else -1)
-        held: list[Partial] = []  # sent before a crash that took the marker: what they are true for has not been reached
+        held: list[
+            Partial
+        ] = []  # sent before a crash that took the marker: what they are true for has not been reached
         for waiting in self._buffers.pop(p, ()):
             if waiting.offset <= reached:
                 self._replace(waiting)
