@@ -61,7 +61,7 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     console = Console()
     try:
-        accounts = {s: account(s, console, arguments.wait) for s in _streams(arguments.stream)}
+        accounts = {s: account(s, console, arguments.wait) for s in streams(arguments.stream)}
     except (LakeError, LookupError) as e:
         console.print(str(e), markup=False, highlight=False)
         return 1
@@ -70,7 +70,7 @@ def main(argv: list[str]) -> int:
     return 0 if all(line.balances for lines in accounts.values() for line in lines) else 1
 
 
-def _streams(name: str) -> list[Stream]:
+def streams(name: str) -> list[Stream]:
     """The stream of that name, or the streams of that business that hold anything. LookupError where there is neither."""
     of_domain = [s for s in STREAMS if s.domain == name]
     if len(of_domain) < 2:
@@ -80,6 +80,15 @@ def _streams(name: str) -> list[Stream]:
 
 def account(stream: Stream, console: Console, wait_s: float) -> list[Line]:
     """A line for each raw partition. LakeError where the workers have done nothing, or the sink does not catch up."""
+    done = settled(stream, console, wait_s)
+    return count(stream, done, positions.first_offsets(stream))
+
+
+def settled(stream: Stream, console: Console, wait_s: float) -> dict[int, int]:
+    """What the workers have committed of each raw partition, once the lake has all that they made of it.
+
+    LakeError where they have done nothing, or the sink does not catch up.
+    """
     done = positions.committed(stream)
     if not any(done.values()):
         raise LakeError(
@@ -91,12 +100,11 @@ def account(stream: Stream, console: Console, wait_s: float) -> list[Line]:
     tables = (f"silver.{stream.table}", "silver.duplicates", "silver.quarantine")
     for table, topic in zip(tables, (stream.clean, stream.duplicates, stream.rejected), strict=True):
         targets[table] = positions.last_causes(topic)
-    _wait_for_sink(targets, console, wait_s)
-    first = positions.first_offsets(stream)
-    return count(stream, done, first)
+    wait_for_sink(targets, console, wait_s)
+    return done
 
 
-def _wait_for_sink(targets: dict[str, fences.Fence], console: Console, wait_s: float) -> None:
+def wait_for_sink(targets: dict[str, fences.Fence], console: Console, wait_s: float) -> None:
     deadline = clock.monotonic() + wait_s
     with console.status("waiting for the sink") as status:
         while behind := _behind(targets):

@@ -37,6 +37,12 @@ def first_offsets(stream: Stream) -> dict[int, int]:
         return {p: _ends(consumer, stream.raw, p)[0] for p in _partitions(consumer, stream.raw)}
 
 
+def end_offsets(topic: Topic) -> dict[int, int]:
+    """The offset after the last record of each partition now."""
+    with _consumer() as consumer:
+        return {p: _ends(consumer, topic, p)[1] for p in _partitions(consumer, topic)}
+
+
 def last_causes(topic: Topic) -> Fence:
     """The place of the last record of each partition now, as a fence that has taken it would say."""
     decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(topic.value)

@@ -79,6 +79,28 @@ KPI_LOG = TableSpec(
     ("kpi", "window_start_at"),
 )  # fmt: skip
 
+RECONCILIATION_RUNS = TableSpec(
+    "gold.reconciliation_runs",
+    numbered([
+        column("run_id", StringType(), required=True),
+        column("ran_at", TIME, required=True),
+        column("business", StringType(), required=True),
+        column("check_name", StringType(), required=True, doc="bronze, ledger, silver, live, kpi log, gold"),
+        column("subject", StringType(), required=True, doc="the topic or table"),
+        column("since", TIME, doc="of windows; null: from the beginning"),
+        column("until", TIME),
+        column("compared", LongType(), required=True, doc="rows"),
+        column("different", LongType(), required=True, doc="of these; 1 where nothing could be compared"),
+        column("missing", LongType(), required=True),
+        column("surplus", LongType(), required=True),
+        column("detail", StringType(), required=True, doc="the first differences, a line each"),
+        column("as_of", MapType(1001, StringType(), 1002, LongType()), required=True, doc="partition: last offset compared"),
+    ]),
+    ("ran_at", DAY),
+    ("ran_at",),
+    append_only=False,  # not fed by the sink
+)  # fmt: skip
+
 
 def bronze(stream: Stream) -> TableSpec:
     """The raw topic's archive: bytes, headers and position, exactly as received."""
@@ -120,6 +142,7 @@ def all_tables() -> Iterator[TableSpec]:
     yield from (silver(s) for s in STREAMS)
     yield from (QUARANTINE, DUPLICATES, KPI_LOG)
     yield from (gold(t) for t in GOLD_TABLES)
+    yield RECONCILIATION_RUNS
 
 
 def create_all(catalog: Catalog) -> list[str]:

@@ -158,6 +158,13 @@ def ledger(arguments: tuple[str, ...]) -> None:
 
 @main.command(context_settings=PASS_ON)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def reconcile(arguments: tuple[str, ...]) -> None:
+    """Prove that live equals batch, at the same offsets: riverhouse reconcile [BUSINESS]."""
+    hand_over("lakehouse_jobs.reconcile.command", list(arguments))
+
+
+@main.command(context_settings=PASS_ON)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def maintain(arguments: tuple[str, ...]) -> None:
     """Compact small files, expire old snapshots."""
     hand_over("lakehouse_jobs.maintenance", list(arguments))

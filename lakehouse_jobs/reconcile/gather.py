@@ -1,0 +1,261 @@
+"""Everything that a run compares, read in an order in which nothing is asked of a table that it cannot have yet.
+
+First the workers' commits, and the sink and the merge caught up with them; then the live topics; then the tables of the lake,
+pinned at one snapshot each; bronze last, when it holds every offset that any of the others speaks of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import duckdb
+from pyiceberg.table import Table
+from rich.console import Console
+
+from lakehouse_jobs import fences, lake, ledger, positions
+from lakehouse_jobs.fences import Fence
+from lakehouse_jobs.problem import LakeError
+from lakehouse_jobs.reconcile import live, reading
+from lakehouse_jobs.reconcile.facts import Facts
+from lakehouse_jobs.reconcile.live import EVER, Span
+from lakehouse_jobs.reconcile.recomputed import Recomputed, Summary
+from lakehouse_jobs.tables import KPI_LOG
+from riverhouse import clock
+from topics import progress
+from topics.contract import ORDINALS, Kpi, Revisable, Stream, is_fraction
+
+SKEW_S = 60  # how far events may lie ahead of the broker's clock
+Offsets = dict[int, int]
+
+
+@dataclass
+class Gathered:
+    """What was read, by stream's prefix or table's name: `done` the last offset of each raw partition that is dealt with."""
+
+    streams: list[Stream]
+    done: dict[str, Offsets] = field(default_factory=dict)
+    first: dict[str, Offsets] = field(default_factory=dict)  # that Kafka holds; with a span, that was read
+    last: dict[str, Offsets] = field(default_factory=dict)  # that bronze must hold
+    tables: dict[str, Table] = field(default_factory=dict)
+
+    def fence(self, table: str, topic: str, key: str = fences.FENCE) -> Offsets:
+        """A pinned table's fence of a topic, by partition."""
+        return of_topic(fences.read(self.tables[table], key), topic)
+
+
+def of_topic(fence: Fence, topic: str) -> Offsets:
+    return {int(log.rsplit("/", 1)[1]): at for log, at in fence.items() if log.rsplit("/", 1)[0] == topic}
+
+
+def causes(stream: Stream, fence: Mapping[int, int]) -> Offsets:
+    """The raw offsets that a fence of a clean topic has come to."""
+    return {p: at // ORDINALS if issubclass(stream.clean_event, Revisable) else at for p, at in fence.items()}
+
+
+class Gathering:
+    """One run's reading, into `db`."""
+
+    def __init__(
+        self, db: duckdb.DuckDBPyConnection, what: Recomputed, span: Span, wait_s: float, console: Console
+    ) -> None:
+        self._db, self._what, self._span, self._wait_s, self._console = db, what, span, wait_s, console
+        named = {s.prefix for s in ledger.streams(what.business)}
+        self.facts = [f for f in what.facts if f.stream.prefix in named]
+        self.got = Gathered([f.stream for f in self.facts])
+        self._summaries = [s for s in what.summaries if s.stream in self.got.streams]
+
+    def all(self) -> Gathered:
+        """Read everything. LakeError where something does not catch up in time."""
+        for facts in self.facts:
+            self._settle(facts.stream)
+        self._wait("the merge", self._unmerged)
+        for stream in self.got.streams:
+            for kpi in stream.kpis:
+                self._topic(kpi)
+        self._pin()
+        for facts in self.facts:
+            self._bronze(facts)
+        for facts in self.facts:
+            self._silver(facts)
+        for stream in self.got.streams:
+            for kpi in stream.kpis:
+                self._log(kpi)
+                self._mirror(kpi)
+        for summary in self._summaries:
+            self._summary(summary)
+        return self.got
+
+    # ── Kafka ───────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _settle(self, stream: Stream) -> None:
+        done = ledger.settled(stream, self._console, self._wait_s)
+        self.got.done[stream.prefix] = {p: end - 1 for p, end in done.items()}
+        self.got.first[stream.prefix] = positions.first_offsets(stream)
+
+    def _unmerged(self) -> list[str]:
+        """The partials topics that the merge has not read to where they ended when this was asked first."""
+        if not hasattr(self, "_ends"):
+            self._ends = {s.partials.name: positions.end_offsets(s.partials) for s in self.got.streams if s.kpis}
+        done = progress.committed(self.got.streams[0].group)
+        return [
+            f"{topic}/{p} is at {done.get((topic, p), 0)} of {end}"
+            for topic, ends in self._ends.items() for p, end in ends.items() if done.get((topic, p), 0) < end
+        ]  # fmt: skip
+
+    def _topic(self, kpi: Kpi) -> None:
+        live.create(self._db, kpi)
+        since_ms = None if self._span.since == EVER[0] else (self._span.since - SKEW_S) * 1000
+        with self._console.status(f"reading {kpi.topic}"):
+            reading.topic(kpi.topic, lambda records: live.take(self._db, kpi, records, self._span), since_ms)
+        live.settle(self._db, kpi)
+
+    # ── the lake ────────────────────────────────────────────────────────────────────────────────────────────────────
+    def _pin(self) -> None:
+        """Load the tables' newest snapshots, and find out how far bronze must be: as far as anything read so far."""
+        names = [f"silver.{s.table}" for s in self.got.streams] + [
+            KPI_LOG.name,
+            "silver.duplicates",
+            "silver.quarantine",
+        ]
+        names += [f"gold.{k.name}" for s in self.got.streams for k in s.kpis] + [
+            f"gold.{s.table}" for s in self._what.summaries
+        ]
+        self.got.tables = {n: lake.catalog().load_table(n) for n in names}
+        for stream in self.got.streams:
+            last = dict(self.got.done[stream.prefix])
+            for name in names:
+                for key in (fences.FENCE, fences.AS_OF):
+                    for p, at in causes(stream, self.got.fence(name, stream.clean.name, key)).items():
+                        last[p] = max(at, last.get(p, -1))
+            for kpi in stream.kpis:
+                for p, at in self._db.execute(
+                    f"select e.key::int, max(e.value) from (select unnest(map_entries(as_of)) as e from live_{kpi.name}) group by 1"
+                ).fetchall():
+                    last[p] = max(at, last.get(p, -1))
+            self.got.last[stream.prefix] = last
+
+    def _bronze(self, facts: Facts) -> None:
+        stream, name = facts.stream, f"bronze.{facts.stream.table}"
+        wanted = {f"{stream.raw.name}/{p}": at for p, at in self.got.last[stream.prefix].items()}
+        ledger.wait_for_sink({name: wanted}, self._console, self._wait_s)
+        table, where = lake.catalog().load_table(name), list[str]()
+        self.got.tables[name] = table
+        if self._span.since != EVER[0]:
+            since = self._span.since - SKEW_S - int(self._what.reads_before.total_seconds())
+            where = [f"appended_at >= '{reading.moment(since)}'"]
+        facts.create(self._db)
+        with self._console.status(f"reading {name}"):
+            reading.bronze(self._db, facts, table, where)
+        if self._span.since != EVER[0]:
+            self._read_in_part(stream)
+        with self._console.status(f"computing {stream.prefix} again"):
+            facts.make(self._db)
+
+    def _read_in_part(self, stream: Stream) -> None:
+        """Note where the part of the log that was read begins, and which of its records repeat one from before."""
+        held = dict(self._db.execute(f"select p, min(o) from raw_{stream.table} group by 1").fetchall())
+        last = self.got.last[stream.prefix]
+        self.got.first[stream.prefix] = {p: held.get(p, end + 1) for p, end in last.items()}
+        own = [f"stream = '{stream.prefix}'"]
+        query = f"select stream, raw_partition as p, raw_offset as o, first_offset from piece where stream = '{stream.prefix}'"
+        columns = ("stream", "raw_partition", "raw_offset", "first_offset")
+        reading.into(self._db, f"repeats_{stream.table}", self.got.tables["silver.duplicates"], query, columns, own)
+        begins = live.upto(self.got.first[stream.prefix])
+        self._db.execute(
+            f"insert into known_repeats select '{stream.table}', p, o from repeats_{stream.table} where first_offset < {begins} and o >= {begins}"
+        )
+
+    def _silver(self, facts: Facts) -> None:
+        stream = facts.stream
+        first = min(self.got.first[stream.prefix].values(), default=0)
+        query, columns = silver_query(facts)
+        where = [f"raw_offset >= {first}"] if first else []
+        reading.into(
+            self._db, f"silver_{stream.table}", self.got.tables[f"silver.{stream.table}"], query, columns, where
+        )
+        for table in ("duplicates", "quarantine"):
+            query = f"select raw_partition as p, raw_offset as o from piece where stream = '{stream.prefix}'"
+            own = [*where, f"stream = '{stream.prefix}'"]
+            reading.into(
+                self._db,
+                f"{table}_{stream.table}",
+                self.got.tables[f"silver.{table}"],
+                query,
+                ("stream", "raw_partition", "raw_offset"),
+                own,
+            )
+
+    def _log(self, kpi: Kpi) -> None:
+        dimensions = [f"dimensions['{d}'] as {d}" for d in kpi.dimensions]
+        measures = [f"measures['{m.name}']{'' if is_fraction(m) else '::bigint'} as {m.name}" for m in kpi.measures]
+        fields = [
+            "revision",
+            "final",
+            "kpi_partition as kafka_partition",
+            "kpi_offset as kafka_offset",
+            "epoch_ms(published_at) as published_ms",
+        ]
+        query = f"select epoch(window_start_at)::bigint as start, {', '.join([*dimensions, *measures, *fields])} from piece where kpi = '{kpi.topic}'"
+        columns = (
+            "kpi",
+            "window_start_at",
+            "dimensions",
+            "measures",
+            "revision",
+            "final",
+            "kpi_partition",
+            "kpi_offset",
+            "published_at",
+        )
+        where = [f"kpi = '{kpi.topic}'", *reading.within("window_start_at", self._span)]
+        reading.into(self._db, f"log_{kpi.name}", self.got.tables[KPI_LOG.name], query, columns, where)
+
+    def _mirror(self, kpi: Kpi) -> None:
+        columns = (*kpi.dimensions, *(m.name for m in kpi.measures))
+        self._gold(kpi.name, "window_start_at", columns)
+
+    def _summary(self, summary: Summary) -> None:
+        self._gold(summary.table, summary.time, summary.columns[1:])
+
+    def _gold(self, name: str, time: str, columns: Iterable[str]) -> None:
+        query = f"select epoch({time})::bigint as start, {', '.join(columns)} from piece"
+        reading.into(
+            self._db,
+            f"gold_{name}",
+            self.got.tables[f"gold.{name}"],
+            query,
+            (time, *columns),
+            reading.within(time, self._span),
+        )
+
+    def _wait(self, what: str, behind: Callable[[], list[str]]) -> None:
+        deadline = clock.monotonic() + self._wait_s
+        with self._console.status(f"waiting for {what}") as status:
+            while left := behind():
+                if clock.monotonic() > deadline:
+                    raise LakeError(
+                        f"{what} has not caught up within {self._wait_s:.0f} s", ", ".join(left),
+                        "do the workers run? see `riverhouse status`; or give it longer: --wait",
+                    )  # fmt: skip
+                status.update(f"waiting for {what}: {left[0]}")
+                clock.sleep(0.2)
+
+
+def silver_query(facts: Facts) -> tuple[str, tuple[str, ...]]:
+    """The query over rows of silver that gives them as facts have them, and the columns it needs."""
+    names = {_in_silver(c): c for c in facts.kept}
+    lists = {"hashtags": "list_sort(hashtags) as hashtags"}
+    shown = [lists.get(n, f"epoch_ms({n}) as {c}" if c.endswith("_ms") else n) for n, c in names.items()]
+    place, needed = "raw_offset as pos, 0 as ordinal, 0 as revision", list[str]()
+    if issubclass(facts.stream.clean_event, Revisable):
+        place, needed = (
+            "cause_offset as pos, cause_ordinal as ordinal, revision",
+            ["cause_offset", "cause_ordinal", "revision"],
+        )
+    columns = ("raw_partition", "raw_offset", *needed, *names)
+    return f"select raw_partition as p, raw_offset as o, {place}, {', '.join(shown)} from piece", columns
+
+
+def _in_silver(column: str) -> str:
+    """What silver calls a column of facts."""
+    return f"{column.removesuffix('_ms')}_at" if column.endswith("_ms") else column

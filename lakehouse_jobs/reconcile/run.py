@@ -1,0 +1,78 @@
+"""One run: read everything, then every check of a business, in the order in which data flows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import duckdb
+from rich.console import Console
+
+from lakehouse_jobs import fences
+from lakehouse_jobs.reconcile import checks, live
+from lakehouse_jobs.reconcile.compare import Question, Result, compare
+from lakehouse_jobs.reconcile.gather import Gathered, Gathering, causes
+from lakehouse_jobs.reconcile.live import Span
+from lakehouse_jobs.reconcile.recomputed import Recomputed, Summary
+from lakehouse_jobs.tables import KPI_LOG
+from riverhouse import clock
+from riverhouse.settings import load
+from topics.contract import Kpi, Stream
+
+DAY_S = 86_400
+
+
+def run(db: duckdb.DuckDBPyConnection, what: Recomputed, span: Span, wait_s: float, console: Console) -> list[Result]:
+    """The results of all checks. LakeError where something that should run does not."""
+    gathering = Gathering(db, what, span, wait_s, console)
+    got = gathering.all()
+    kept_since_ms = int((clock.unix() - (load().kafka.retention_days - 1) * DAY_S) * 1000)
+    results: list[Result] = []
+    for facts in gathering.facts:
+        stream = facts.stream
+        results += [
+            checks.bronze(db, stream, got.first[stream.prefix], got.last[stream.prefix]),
+            checks.fates(db, stream, got.first[stream.prefix], got.done[stream.prefix]),
+            checks.silver(db, stream, facts.kept, got.done[stream.prefix]),
+        ]
+    for kpi, stream in ((k, s) for s in got.streams for k in s.kpis):
+        results += _figure(db, got, kpi, stream, span, kept_since_ms, what.over_all.get(kpi.name))
+    results += [_summary(db, got, s, span) for s in what.summaries if s.stream in got.streams]
+    return [r if r.compared else _empty(r, span) for r in results]
+
+
+def _figure(
+    db: duckdb.DuckDBPyConnection,
+    got: Gathered,
+    kpi: Kpi,
+    stream: Stream,
+    span: Span,
+    kept_since_ms: int,
+    query: str | None,
+) -> Iterator[Result]:
+    done = got.done[stream.prefix]
+    bounds = causes(stream, got.fence(f"gold.{kpi.name}", stream.clean.name, fences.AS_OF))
+    if query is None:
+        yield live.check(db, kpi, stream, done, span, kept_since_ms)
+        yield checks.mirror(db, kpi, stream, bounds, span)
+    else:
+        yield live.check_over_all(db, kpi, stream, done, span, query)
+        yield checks.over_all(db, kpi, stream, bounds, span, query)
+    yield checks.kpi_log(db, kpi, got.fence(KPI_LOG.name, kpi.topic), kept_since_ms)
+
+
+def _summary(db: duckdb.DuckDBPyConnection, got: Gathered, summary: Summary, span: Span) -> Result:
+    stream = summary.stream
+    bounds = causes(stream, got.fence(f"gold.{summary.table}", stream.clean.name, fences.AS_OF))
+    expected = (
+        f"with facts as ({live.in_force(stream, bounds)}), answer as ({summary.query}) from answer where {span.holds()}"
+    )
+    found, subject = f"from gold_{summary.table}", f"gold.{summary.table}"
+    return compare(db, Question("gold", subject, expected, found, summary.key, summary.figures, live.told(bounds)))
+
+
+def _empty(result: Result, span: Span) -> Result:
+    """A check that compared nothing has failed, unless the span leaves nothing to compare."""
+    if span:
+        return dataclasses.replace(result, note="nothing lies between --since and --until")
+    return dataclasses.replace(result, different=1, note="there was nothing to compare: an empty table proves nothing")
