@@ -52,8 +52,9 @@ def by_day(streams: Iterable[Stream]) -> str:
   ) group by 1, 2
 )
 select date_trunc('day', q.ingested_at) as day_at, split_part(q.stream, '.', 1) as business, q.stream, q.reason,
-  count(*) as rejected, count_if(t.mended) as mended, count_if(t.pending and not t.mended) as on_their_way,
-  count_if(not t.pending and not t.mended) as rejected_again, count_if(t.mended is null) as untouched
+  count(*) as rejected, count_if(coalesce(t.mended, false)) as mended,
+  count_if(coalesce(t.pending and not t.mended, false)) as on_their_way,
+  count_if(coalesce(not t.pending and not t.mended, false)) as rejected_again, count_if(t.mended is null) as untouched
 from {CATALOG}.silver.quarantine q left join tried t on t.stream = q.stream and t.retry_of = {place}
 where {ORIGINAL.replace("headers", "q.headers")}
 group by 1, 2, 3, 4"""

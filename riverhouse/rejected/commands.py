@@ -197,7 +197,7 @@ def _book(wanted: Selection) -> Book:
 
 def _meant(book: Book, wanted: Selection) -> Iterator[Letter]:
     """The letters of a selection. Problem where there are none, or where a position names none."""
-    letters = (x for x in book.letters(wanted) if wanted.matches(x))
+    letters: Iterator[Letter] = filter(wanted.matches, book.letters(wanted))
     if wanted.positions:
         letters = iter(named := list(letters))
         known = {p for x in named for p in (x.position, *(r.position for r in x.retries))}
