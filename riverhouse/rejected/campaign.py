@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from producers import broker
 from riverhouse.rejected import lake, references, tails
-from riverhouse.rejected.dispatch import Outgoing, changed, held_back, unchanged
+from riverhouse.rejected.dispatch import Outgoing, barred, changed, held_back, unchanged
 from riverhouse.rejected.letters import Letter, text
 from riverhouse.rejected.mending import Mended, Unfit
 from topics.catalogue import stream as stream_called
@@ -61,6 +61,9 @@ class Campaign:
 
     def _wanted(self, letter: Letter, tally: Tally) -> Mended | bool | None:
         """The mended letter, or True where it goes out as it is; None, and the tally says why, where it does not."""
+        if why := barred(letter, self.mend is not None):
+            tally.held_back.append((letter.position, why))
+            return None
         new = self.mend(letter, stream_called(letter.position.stream)) if self.mend else True
         if isinstance(new, Unfit):
             tally.unfit.append((letter.position, new.why))
@@ -69,7 +72,7 @@ class Campaign:
             tally.left.append(letter.position)
             return None
         value = new.value if isinstance(new, Mended) else letter.value
-        why = held_back(letter, value, isinstance(new, Mended), self.again) or references.superseded(letter)
+        why = held_back(letter, value, self.mend is not None, self.again) or references.superseded(letter)
         if why:
             tally.held_back.append((letter.position, why))
             return None

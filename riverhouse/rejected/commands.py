@@ -71,11 +71,13 @@ def group() -> None:
 def list_(selection: tuple[str, ...], limit: int, as_json: bool, **narrowed: Any) -> None:
     """Count by stream and reason, and the newest ones."""
     wanted = select(selection, **narrowed)
+    if wanted.positions:
+        raise Problem("list wants streams", " ".join(selection), "`riverhouse rejected show` tells of a position")
     book = _book(wanted)
     counts = book.counts(wanted)
     if not counts:
         _nothing(book, wanted)
-    letters = book.letters(wanted) if wanted.positions else book.newest(wanted, limit)
+    letters = book.newest(wanted, limit)
     if as_json:
         total = [{"stream": s, "reason": r, "rejected": c.total(), **c} for s, r, c in counts]
         _print({"counts": total, "newest": [_brief(x) for x in letters]})

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lakehouse_jobs.dead_letters import PENDING
+from lakehouse_jobs.dead_letters import ACCEPTED, PENDING
 from riverhouse.rejected.letters import MENDED, Letter, digest
 from riverhouse.rejected.mending import Mended
 from topics.registry import HEADER as SCHEMA
@@ -31,19 +31,24 @@ class Outgoing:
     headers: Headers
 
 
-def held_back(letter: Letter, value: bytes | None, mended: bool, again: bool) -> str | None:
-    """Why this value is not sent for the letter; None where it may be."""
+def barred(letter: Letter, mended: bool) -> str | None:
+    """Why nothing of this kind is ever sent for the letter; None where it may be."""
     if REFERENCE in letter.headers and mended:
         return "it tells one partition of a version of reference data: the others know another; send a correcting version instead"
     if UNMAPPABLE in letter.headers and not mended:
         return "the row itself could not be mapped, and never will be as it is: `riverhouse rejected fix`"
+    return None
+
+
+def held_back(letter: Letter, value: bytes | None, mended: bool, again: bool) -> str | None:
+    """Why this value is not sent for the letter; None where it may be."""
     if mended and UNMAPPABLE not in letter.headers and value == letter.value:
         return "nothing was changed: `riverhouse rejected retry` sends it as it is"
     if again:
         return None
     if letter.state in {MENDED, PENDING}:
-        last = letter.retries[-1]
-        return f"its retry {last.position} " + (f"is {PENDING}" if letter.state == PENDING else "was accepted")
+        decisive = next(r for r in reversed(letter.retries) if r.fate in {PENDING, *ACCEPTED})
+        return f"its retry {decisive.position} is {PENDING if letter.state == PENDING else decisive.fate}"
     same = next((r for r in letter.retries if r.digest == digest(value)), None)
     return f"the same bytes were rejected again as {same.position} ({same.reason})" if same else None
 

@@ -6,6 +6,7 @@ bytes, or None to leave the letter as it is.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import pathlib
@@ -20,7 +21,7 @@ from processors.records import Refusal
 from producers.mapper import Mapper, MisfitError
 from riverhouse.local.problem import Problem
 from riverhouse.rejected.letters import Letter
-from topics.contract import Stream
+from topics.contract import Event, Stream
 
 Value = dict[str, Any] | bytes
 Fix = Callable[[Value, Letter], Value | None]
@@ -66,7 +67,7 @@ def mend(letter: Letter, stream: Stream, fix: Fix, mapper: Mapper | None = None)
 
 def check(value: bytes, stream: Stream) -> Mended | Unfit:
     """Decode a value as the stream's worker will. Whether it is accepted is for the worker to say: that depends on more."""
-    got = decode(value, msgspec.json.Decoder(stream.event))
+    got = decode(value, _decoder(stream.event))
     if isinstance(got, Refusal):
         return Unfit(f"{got.reason}: {got.detail}")
     event, drift = got
@@ -74,6 +75,11 @@ def check(value: bytes, stream: Stream) -> Mended | Unfit:
     for part in stream.key.split("."):
         key = getattr(key, part)
     return Mended(str(key).encode(), value, tuple(drift))
+
+
+@functools.cache
+def _decoder(event: type[Event]) -> msgspec.json.Decoder[Event]:
+    return msgspec.json.Decoder(event)
 
 
 def value_of(value: bytes | None) -> Value:

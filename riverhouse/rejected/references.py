@@ -6,11 +6,11 @@ record may go to that partition again. Not after a later record has corrected th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from lakehouse_jobs.fences import Fence
 from riverhouse.rejected import lake, tails
 from riverhouse.rejected.dispatch import REFERENCE
 from riverhouse.rejected.letters import Letter
@@ -28,24 +28,23 @@ def superseded(letter: Letter) -> str | None:
     if stream is None:
         return f"it tells of {name!r}, which is no reference data of ours"
     try:
-        told = msgspec.convert(msgspec.json.decode(letter.value or b""), stream.version, strict=False)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as e:
+        told = msgspec.json.decode(letter.value or b"", type=stream.version)
+    except (msgspec.DecodeError, UnicodeDecodeError) as e:
         return f"its version does not fit {name}'s contract: {e}"
-    newest = max((v.raw_offset for v in _same(stream, told)), default=told.raw_offset)
+    newest = max(_offsets(stream, told), default=told.raw_offset)
     return f"{name} has corrected this version since, at offset {newest}" if newest > told.raw_offset else None
 
 
-def _same(stream: Reference, told: Any) -> list[Any]:
-    """The records of the same entity and `valid_from` in the lake and, beyond it, in Kafka."""
+def _offsets(stream: Reference, told: Any) -> Iterator[int]:
+    """Where the records of the same entity and `valid_from` stand, in the lake and beyond it in Kafka."""
     table = f"silver.{stream.table}"
-    fence: Fence = lake.fence(table)
-    entity = getattr(told, stream.clean_key)
-    known = lake.query(
-        f"select raw_offset from {table} where {stream.clean_key} = {quoted(entity)} and raw_partition = {told.raw_partition} "
+    fence = lake.fence(table)
+    entity, key = getattr(told, stream.clean_key), stream.clean_key
+    yield from (offset for (offset,) in lake.query(
+        f"select raw_offset from {table} where {key} = {quoted(entity)} and raw_partition = {told.raw_partition} "
         f"and valid_from = {instant(told.valid_from)}"
-    )
-    fresh = (
-        v for v in tails.caused(stream.clean, fence)
-        if (getattr(v, stream.clean_key), v.valid_from, v.raw_partition) == (entity, told.valid_from, told.raw_partition)
-    )  # fmt: skip
-    return [msgspec.structs.replace(told, raw_offset=offset) for (offset,) in known] + list(fresh)
+    ))  # fmt: skip
+    same = entity, told.valid_from, told.raw_partition
+    for version in tails.caused(stream.clean, fence):
+        if (getattr(version, key), version.valid_from, version.raw_partition) == same:
+            yield version.raw_offset
