@@ -42,9 +42,10 @@ class Book:
         self._retries = by_letter(sent)
 
     def _read(self, stream: Stream) -> tuple[list[Letter], list[Retry]]:
+        done = kafka.committed(stream)  # first: whatever was refused before it, is among the rejections read next
         rejected: list[Rejected] = list(tails.caused(stream.rejected, self._fence))
         fresh = [x for r in rejected if (x := lake.letter(stream, r)) is not None]
-        return fresh, list(_retries(stream, {(r.raw_partition, r.raw_offset): r for r in rejected}))
+        return fresh, list(_retries(stream, {(r.raw_partition, r.raw_offset): r for r in rejected}, done))
 
     def counts(self, selection: Selection) -> list[Count]:
         """How many letters of each stream and reason are in each state."""
@@ -97,8 +98,11 @@ class Book:
         return replace(letter, retries=self._retries.get(letter.position, ()))
 
 
-def _retries(stream: Stream, rejected: dict[tuple[int, int], Rejected]) -> Iterator[Retry]:
-    """The stream's retries with their fates; `rejected` are the rejections that are not in the lake yet."""
+def _retries(stream: Stream, rejected: dict[tuple[int, int], Rejected], done: dict[int, int]) -> Iterator[Retry]:
+    """The stream's retries with their fates.
+
+    `rejected` are the rejections that are not in the lake yet; the workers had `done` all before these raw offsets.
+    """
     fences = {t: lake.fence(t) for t in (f"bronze.{stream.table}", f"silver.{stream.table}", "silver.duplicates")}
     sent = {
         r.position: (r, t) for m in tails.raw(stream.raw, fences[f"bronze.{stream.table}"]) for r, t in _sent(stream, m)
@@ -108,7 +112,6 @@ def _retries(stream: Stream, rejected: dict[tuple[int, int], Rejected]) -> Itera
     if not waiting:
         yield from (r for r, _ in sent.values())
         return
-    done = kafka.committed(stream)
     fates = {
         (r.raw_partition, r.raw_offset): fate
         for fate, topic, table in (

@@ -18,6 +18,7 @@ from riverhouse.local.problem import Problem
 from riverhouse.rejected import mending, sending, showing
 from riverhouse.rejected.book import Book
 from riverhouse.rejected.campaign import Campaign, Mend, Tally
+from riverhouse.rejected.dispatch import Outgoing
 from riverhouse.rejected.letters import Letter, plain, text
 from riverhouse.rejected.selection import Selection, instant, select
 from topics.contract import Stream
@@ -126,7 +127,7 @@ def fix(
     if edit and len(wanted.positions) != 1:
         raise Problem("--edit mends one record", "the selection may name several", "give one position: tweets/0/42")
     mend, by = _mend(function, assignments, edit, mapping)
-    _run(wanted, Campaign(mend, by, again, limit), send, as_json)
+    _run(wanted, Campaign(mend, by, again, limit), send, as_json, quiet=edit)
 
 
 @group.command()
@@ -171,14 +172,14 @@ def _by_hand(value: mending.Value, rejected: Letter) -> mending.Value | None:
     return None if made is None else mending.value_of(made.strip().encode())
 
 
-def _run(wanted: Selection, campaign: Campaign, send: bool, as_json: bool) -> None:
+def _run(wanted: Selection, campaign: Campaign, send: bool, as_json: bool, quiet: bool = False) -> None:
     tally = Tally()
     with sending.only_sender() if send else contextlib.nullcontext():
-        records = campaign.records(_meant(_book(wanted), wanted), tally)
-        sent = sending.send(records) if send else len(list(records)) and None
+        records = _followed(campaign.records(_meant(_book(wanted), wanted), tally), tally, quiet)
+        sent = sending.send(records) if send else sum(0 for _ in records)
     if as_json:
         _print({
-            "sent": sent or 0, "outgoing": [str(p) for p in tally.outgoing], "left": [str(p) for p in tally.left],
+            "sent": sent, "outgoing": [str(p) for p in tally.outgoing], "left": [str(p) for p in tally.left],
             "held_back": [{"position": str(p), "why": why} for p, why in tally.held_back],
             "unfit": [{"position": str(p), "why": why} for p, why in tally.unfit],
         })  # fmt: skip
@@ -190,6 +191,17 @@ def _run(wanted: Selection, campaign: Campaign, send: bool, as_json: bool) -> No
             click.echo("nothing was sent: --send sends" if campaign.mend else "nothing was sent: it was a dry run")
     if tally.unfit:
         click.get_current_context().exit(1)
+
+
+def _followed(records: Iterator[Outgoing], tally: Tally, quiet: bool) -> Iterator[Outgoing]:
+    """The records, with their number on the terminal; an editor wants it `quiet`."""
+    if quiet:
+        yield from records
+        return
+    with Console(stderr=True).status("looking for what is to be sent") as status:
+        for record in records:
+            status.update(f"{len(tally.outgoing):,} records, at {record.letter.position}")
+            yield record
 
 
 def _book(wanted: Selection) -> Book:

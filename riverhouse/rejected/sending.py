@@ -6,7 +6,7 @@ Not a Kafka transaction: its markers would take raw offsets that no record has, 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import psycopg2
 
@@ -38,15 +38,21 @@ def only_sender() -> Iterator[None]:
 def send(records: Iterable[Outgoing]) -> int:
     """Send and wait for the acknowledgements; how many. Problem where the broker does not give them."""
     outboxes: dict[str, Outbox] = {}
-    for record in records:
-        name = record.letter.position.stream
-        if name not in outboxes:
-            outboxes[name] = Outbox([stream_called(name).raw], headers=[])
-        event = stream_called(name).raw.name, record.key, record.value
-        outboxes[name].send([event], record.headers, record.partition)
+    try:
+        for record in records:
+            name = record.letter.position.stream
+            if name not in outboxes:
+                outboxes[name] = Outbox([stream_called(name).raw], headers=[])
+            event = stream_called(name).raw.name, record.key, record.value
+            outboxes[name].send([event], record.headers, record.partition)
+    finally:  # also where the next records could not be made
+        _settle(outboxes.values())
+    return sum(o.sent for o in outboxes.values())
+
+
+def _settle(outboxes: Collection[Outbox]) -> None:
     deadline = clock.monotonic() + STALLED_S
-    while left := sum(o.flush(0.2) for o in outboxes.values()):
+    while left := sum(o.flush(0.2) for o in outboxes):
         if clock.monotonic() > deadline:
             hint = "see whether Kafka runs (`riverhouse status`); run it again: what arrived is not sent twice"
             raise Problem(f"{left} records were not acknowledged by the broker", f"waited {STALLED_S:.0f} s", hint)
-    return sum(o.sent for o in outboxes.values())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -27,25 +28,36 @@ def raw(topic: Topic, fence: Fence) -> Iterator[Message]:
 
 
 def caused(topic: Topic, fence: Fence) -> Iterator[Any]:
-    """The decoded records of a clean, duplicates or rejected topic beyond its table's fence, each partition in order.
-
-    The fence is a raw position, so where it lies in Kafka is found by reading backwards, until a block has nothing new.
-    """
+    """The decoded records of a clean, duplicates or rejected topic beyond its table's fence, each partition in order."""
     decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(topic.value)
     with positions.reader() as consumer:
         for p in positions.partitions(consumer, topic):
-            kept = fence.get(f"{topic.name}/{p}", -1)
-            low, end = positions.marks(consumer, topic, p)
-            blocks: list[list[Any]] = []
-            while end > low:
-                start = max(low, end - BLOCK)
-                block = [decoder.decode(m.value()) for m in _read(consumer, topic.name, p, start, end)]
-                new = [record for record in block if position(record) > kept]
-                if not new:
-                    break
-                blocks.append(new)
-                end = start
-            yield from (record for block in reversed(blocks) for record in block)
+            low, high = positions.marks(consumer, topic, p)
+            read = functools.partial(_values, consumer, topic.name, p, decoder)
+            yield from beyond(read, low, high, fence.get(f"{topic.name}/{p}", -1))
+
+
+def beyond(read: Callable[[int, int], list[Any]], low: int, high: int, kept: int, block: int = BLOCK) -> list[Any]:
+    """The records of [low, high) whose position is greater than `kept`; `read(start, end)` gives some.
+
+    A position is no offset, so the log is read backwards until a block has nothing new. After a crash a worker publishes again
+    what it published before: while it is at that, what it has yet to repeat may be missed here.
+    """
+    blocks: list[list[Any]] = []
+    while high > low:
+        start = max(low, high - block)
+        new = [record for record in read(start, high) if position(record) > kept]
+        if not new:
+            break
+        blocks.append(new)
+        high = start
+    return [record for some in reversed(blocks) for record in some]
+
+
+def _values(
+    consumer: Consumer, topic: str, partition: int, decoder: msgspec.json.Decoder[Any], start: int, end: int
+) -> list[Any]:
+    return [decoder.decode(m.value()) for m in _read(consumer, topic, partition, start, end)]
 
 
 def at(topic: Topic, partition: int, offset: int) -> Message | None:
