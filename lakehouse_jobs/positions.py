@@ -20,21 +20,21 @@ TIMEOUT_S = 10.0
 
 def committed(stream: Stream) -> dict[int, int]:
     """For each raw partition the offset after the last one that the workers have dealt with; 0 where there is none."""
-    with _consumer() as consumer:
+    with reader() as consumer:
         done = progress.committed(stream.group)
-        return {p: done.get((stream.raw.name, p), 0) for p in _partitions(consumer, stream.raw)}
+        return {p: done.get((stream.raw.name, p), 0) for p in partitions(consumer, stream.raw)}
 
 
 def has_records(stream: Stream) -> bool:
     """Whether anything was ever written to the raw topic."""
-    with _consumer() as consumer:
-        return any(_ends(consumer, stream.raw, p)[1] for p in _partitions(consumer, stream.raw))
+    with reader() as consumer:
+        return any(marks(consumer, stream.raw, p)[1] for p in partitions(consumer, stream.raw))
 
 
 def first_offsets(stream: Stream) -> dict[int, int]:
     """The first raw offset that Kafka still holds, of each partition."""
-    with _consumer() as consumer:
-        return {p: _ends(consumer, stream.raw, p)[0] for p in _partitions(consumer, stream.raw)}
+    with reader() as consumer:
+        return {p: marks(consumer, stream.raw, p)[0] for p in partitions(consumer, stream.raw)}
 
 
 def end_offsets(topic: Topic) -> dict[int, int]:
@@ -46,8 +46,8 @@ def end_offsets(topic: Topic) -> dict[int, int]:
 def last_causes(topic: Topic) -> Fence:
     """The place of the last record of each partition now, as a fence that has taken it would say."""
     decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(topic.value)
-    with _consumer() as consumer:
-        ends = {p: _ends(consumer, topic, p) for p in _partitions(consumer, topic)}
+    with reader() as consumer:
+        ends = {p: marks(consumer, topic, p) for p in partitions(consumer, topic)}
         wanted = [TopicPartition(topic.name, p, high - 1) for p, (low, high) in ends.items() if high > low]
         consumer.assign(wanted)
         causes: dict[int, int] = {}
@@ -66,17 +66,19 @@ def last_causes(topic: Topic) -> Fence:
     return {f"{topic.name}/{p}": at for p, at in causes.items()}
 
 
-def _partitions(consumer: Consumer, topic: Topic) -> list[int]:
+def partitions(consumer: Consumer, topic: Topic) -> list[int]:
+    """The numbers of a topic's partitions."""
     return sorted(consumer.list_topics(topic.name, timeout=TIMEOUT_S).topics[topic.name].partitions)
 
 
-def _ends(consumer: Consumer, topic: Topic, partition: int) -> tuple[int, int]:
+def marks(consumer: Consumer, topic: Topic, partition: int) -> tuple[int, int]:
+    """The first offset that Kafka still holds, and the next one to be written."""
     low, high = consumer.get_watermark_offsets(TopicPartition(topic.name, partition), timeout=TIMEOUT_S)
     return int(low), int(high)
 
 
 @contextlib.contextmanager
-def _consumer() -> Iterator[Consumer]:
+def reader() -> Iterator[Consumer]:
     """A consumer that joins no group and commits nothing. LakeError where Kafka does not answer."""
     consumer = Consumer(
         {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from trino.exceptions import TrinoUserError
 
-from lakehouse_jobs import trino_client
+from lakehouse_jobs import dead_letters, trino_client
 from lakehouse_jobs.problem import LakeError
 from lakehouse_jobs.tables import KPI_LOG
 from riverhouse import addresses
@@ -98,9 +98,10 @@ def _newest(columns: Iterable[str], place: str) -> list[str]:
 
 
 def live_views() -> Iterator[View]:
-    """One view for each KPI and each gauge."""
+    """One view for each KPI and each gauge, and that of the dead letters."""
     yield from map(live, KPIS)
     yield from (latest(g, s) for s in STREAMS for g in s.gauges)
+    yield View("gold.dead_letters", dead_letters.COMMENT, dead_letters.by_day(STREAMS))
 
 
 def _typed(kpi: Kpi, measure: str) -> str:

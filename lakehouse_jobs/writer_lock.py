@@ -27,10 +27,10 @@ def connect() -> connection:
     return session
 
 
-def try_lock(session: connection) -> bool:
-    """Take the writer's lock for this session; False where another session holds it."""
+def try_lock(session: connection, key: int = KEY) -> bool:
+    """Take the writer's lock, or that of another `key`, for this session; False where another session holds it."""
     with session.cursor() as cursor:
-        cursor.execute("select pg_try_advisory_lock(%s)", (KEY,))
+        cursor.execute("select pg_try_advisory_lock(%s)", (key,))
         row = cursor.fetchone()
     return bool(row and row[0])
 

@@ -91,14 +91,22 @@ class Outbox:
     def waiting(self) -> int:
         return len(self._producer)
 
-    def send(self, events: Iterable[tuple[str, bytes, bytes]], headers: Headers | None = None) -> None:
-        """Queue events, (topic, key, value), with the topic's headers and the given ones. Waits while the queue is full."""
+    def send(
+        self,
+        events: Iterable[tuple[str, bytes | None, bytes | None]],
+        headers: Headers | None = None,
+        partition: int = -1,
+    ) -> None:
+        """Queue events, (topic, key, value), with the topic's headers and the given ones. Waits while the queue is full.
+
+        `partition` -1: chosen by the key.
+        """
         produce, more = self._producer.produce, headers or []
         all_headers = {name: [*own, *more] for name, own in self._headers.items()}
         for topic, key, value in events:
             while True:
                 try:
-                    produce(topic, value, key, headers=all_headers[topic])
+                    produce(topic, value, key, partition, headers=all_headers[topic])
                     break
                 except BufferError:
                     self.poll(0.05)

@@ -165,6 +165,13 @@ def reconcile(arguments: tuple[str, ...]) -> None:
 
 @main.command(context_settings=PASS_ON)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def rejected(arguments: tuple[str, ...]) -> None:
+    """List | show | fix | retry: what could not be accepted, mended and sent again."""
+    hand_over("riverhouse.rejected.commands", list(arguments))
+
+
+@main.command(context_settings=PASS_ON)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def maintain(arguments: tuple[str, ...]) -> None:
     """Compact small files, expire old snapshots."""
     hand_over("lakehouse_jobs.maintenance", list(arguments))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from typing import Any
 
 import pytest
 
@@ -67,6 +68,59 @@ def test_a_foreign_file_is_replayed_and_every_row_is_accounted_for(cli: Riverhou
     repeats = rows(cli, "select count(*) from silver.duplicates d join silver.tweets t on d.event_id = t.event_id "
                         "where t.user_id = 'forum-ana'")  # fmt: skip
     assert repeats == [["1"]]
+
+
+def test_letters_of_a_file_are_mended_and_sent_again(cli: Riverhouse, tmp_path: pathlib.Path) -> None:
+    """Of the three rows that did not fit: one mended and accepted, one that the worker refuses again, one left."""
+
+    def rejected(*arguments: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(cli("rejected", *arguments, "--json"))
+        return found
+
+    named = rejected("list", "tweets", "--reason", "unmappable_row")["newest"]
+    lines = {(x := rejected("show", n["position"]))["headers"]["source_line"]: x for n in named}
+    many, blank = lines["6"]["position"], lines["8"]["position"]
+    assert "'many' is no number" in cli("rejected", "list", "tweets", "--reason", "unmappable_row")
+    assert json.loads(lines["6"]["value"])["message"] == "fans are no number"
+    assert rejected("retry", many)["held_back"][0]["why"].startswith("the row itself")
+
+    mapped = (
+        "--mapping",
+        str(ROOT / "producers" / "mappings" / "forum_posts.toml"),
+        "--set",
+        "fans=12",
+        "--set",
+        "author=cyd",
+    )
+    assert "key: posts.csv:6 → forum-cyd" in cli("rejected", "fix", many, *mapped)
+    assert rejected("show", many)["state"] == "open"
+    assert rejected("fix", many, *mapped, "--send")["sent"] == 1
+    assert rejected("fix", many, *mapped, "--send")["sent"] == 0
+    (tmp_path / "fixes.py").write_text(
+        "def blank(row, rejected):\n"
+        "    user = {'user_id': row['author'], 'username': row['author']}\n"
+        "    id = '11111111-1111-4111-8111-000000000008'\n"
+        "    return {'tweet_id': id, 'text': ' ', 'user': user, 'created_at': '2026-03-01T08:08:00Z'}\n"
+    )
+    assert rejected("fix", blank, "--with", f"{tmp_path}/fixes.py:blank", "--send")["sent"] == 1
+
+    wait_for("one is mended", lambda: rejected("show", many)["state"] == "mended")
+    wait_for("the other rejected again", lambda: rejected("show", blank)["state"] == "rejected again")
+    (retry,) = rejected("show", blank)["retries"]
+    assert (retry["reason"], retry["fixed_by"]) == ("empty_text", "fixes.py:blank")
+    assert "empty_text" in cli("rejected", "show", retry["position"])
+    assert rejected("fix", blank, "--with", f"{tmp_path}/fixes.py:blank", "--send")["sent"] == 0
+    assert "OK" in cli("ledger", "tweets")
+    query = (
+        "select s.text, s.followers_count, from_utf8(element_at(b.headers, 'retry_of')), from_utf8(element_at(b.headers, 'source_line')), "
+        "element_at(b.headers, 'unmappable') is null from silver.tweets s "
+        'join bronze.tweets b on b."partition" = s.raw_partition and b."offset" = s.raw_offset where s.user_id = \'forum-cyd\''
+    )
+    assert rows(cli, query) == [["fans are no number", "12", many.replace("tweets/", "tweets.raw/"), "6", "True"]]
+    counted = (
+        "select sum(rejected), sum(mended), sum(rejected_again) from gold.dead_letters where reason = 'unmappable_row'"
+    )
+    assert rows(cli, counted) == [["3", "1", "1"]]
 
 
 def test_a_file_that_cannot_be_read_sends_nothing(cli: Riverhouse, tmp_path: pathlib.Path) -> None:

@@ -71,7 +71,13 @@ class World:
         where = {"raw_partition": partition, "raw_offset": offset}
         if offset % 20 == 7:
             rejected = Rejected(
-                **where, ingested_at=at, reason="bad_json", detail="x", key=None, value=b"\xff", headers={"a": "b"}
+                **where,
+                ingested_at=at,
+                reason="bad_json",
+                detail="x",
+                key=None,
+                value=f"raw {offset}".encode(),
+                headers={"a": "b"},
             )
             return TWEETS.rejected.name, msgspec.json.encode(rejected)
         if offset % 20 == 9:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -12,14 +13,15 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from lakehouse_jobs import fences, ledger, trino_client, views
 from riverhouse import addresses
-from tests.integration.kafka import wait_for
-from tests.integration.lakehouse_jobs import lakehouse
+from tests.integration.kafka import consumer, end_offsets, wait_for
+from tests.integration.lakehouse_jobs import lakehouse, letters
 from tests.integration.lakehouse_jobs.lakehouse import SinkProcess
 from tests.unit.lakehouse_jobs.animeverse.samples import PARTITIONS, Samples, first_versions
 from topics.animeverse import STREAMS
 from topics.animeverse.pos import POS
+from topics.animeverse.reference import PRODUCTS
 from topics.animeverse.stock import STOCK
-from topics.contract import Stream
+from topics.contract import Rejected, Stream
 
 SETTINGS = {
     "RIVERHOUSE_LAKE__TRIGGER_S": "1", "RIVERHOUSE_LAKE__GOLD_INTERVAL_S": "5", "RIVERHOUSE_LAKE__SPARK_HEAP_MB": "768",
@@ -130,3 +132,33 @@ def test_gold_is_filled_by_the_running_sink(world: World, sink: SinkProcess) -> 
     lines = [line for e in world.samples.in_force(POS) for line in e.lines]
     assert sold == [[sum(line.net_cents for line in lines), len(lines)]]
     assert sink.stop() == 0
+
+
+def test_letters_that_tell_of_a_version_go_back_to_their_own_partition(world: World, sink: SinkProcess) -> None:
+    """And only as they were, and not after a correction. The sink is away: all of it is read from Kafka."""
+    told = world.samples.published[PRODUCTS.prefix][0]
+    offset = end_offsets(POS.raw.name)[1]
+    header, value = ("reference", PRODUCTS.prefix), msgspec.json.encode(told)
+    refused = Rejected(
+        raw_partition=1, raw_offset=offset, ingested_at=told.ingested_at, reason="processor_error", detail="x", key=None,
+        value=value, headers=dict([header]),
+    )  # fmt: skip
+    world.producer.produce(POS.raw.name, value, partition=1, headers=[header])
+    world.producer.produce(POS.rejected.name, msgspec.json.encode(refused), partition=1)
+    assert world.producer.flush(30) == 0
+    position = f"animeverse.pos/1/{offset}"
+    assert "others" in letters.rejected("fix", position, "--set", "name=x", "--send")["held_back"][0]["why"]
+    assert letters.rejected("retry", position)["sent"] == 1
+    with contextlib.closing(consumer()) as c:
+        c.assign([TopicPartition(POS.raw.name, 1, offset + 1)])
+        (sent,) = c.consume(1, 30)
+    assert sent.headers() == [(header[0], header[1].encode()), ("retry_of", f"animeverse.pos.raw/1/{offset}".encode())]
+    assert (sent.key(), sent.value()) == (None, value)
+    assert letters.rejected("show", position)["state"] == "on its way"
+    world.samples.next[POS.prefix, 1] = offset + 2
+    world.commit_as_the_workers_would()
+    assert letters.rejected("show", position)["retries"][0]["fate"] == "reference"
+    correction = msgspec.structs.replace(told, raw_offset=told.raw_offset + 1000)
+    world.producer.produce(PRODUCTS.clean.name, msgspec.json.encode(correction), partition=told.raw_partition, key="c")
+    assert world.producer.flush(30) == 0
+    assert "corrected" in letters.rejected("retry", position, "--again")["held_back"][0]["why"]

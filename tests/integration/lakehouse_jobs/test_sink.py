@@ -17,8 +17,9 @@ from lakehouse_jobs import fences, lake, ledger, maintenance, tables, trino_clie
 from lakehouse_jobs.compaction import FILES_MIN
 from lakehouse_jobs.problem import LakeError
 from riverhouse import addresses
+from riverhouse.rejected.letters import STATES
 from tests.integration.kafka import wait_for
-from tests.integration.lakehouse_jobs import lakehouse
+from tests.integration.lakehouse_jobs import lakehouse, letters
 from tests.integration.lakehouse_jobs.lakehouse import PARTITIONS, START, SinkProcess, World
 from topics.tweets import VOLUME_BY_REGION
 
@@ -202,3 +203,53 @@ def test_the_fence_is_found_behind_another_tool_s_commit(world: World, sink: Sin
     sink.start()
     sink.wait_for(world)
     assert caused() == everything(world)
+
+
+def letter_states() -> dict[str, int]:
+    (count,) = letters.rejected("list", "tweets")["counts"]
+    return {name: n for name, n in count.items() if name in STATES and n}
+
+
+def test_letters_are_sent_once_whoever_dies_on_the_way(world: World, sink: SinkProcess) -> None:
+    """With the sink away all is read from Kafka: what was sent, by whom, and what became of it. Then from the lake."""
+    assert sink.stop() == 0
+    before = list(world.next)
+    (count,) = letters.rejected("list", "tweets")["counts"]
+    total = count["rejected"]
+    assert (count["stream"], count["reason"], count["open"]) == ("tweets", "bad_json", total)
+    assert total == len(lakehouse.positions("silver.quarantine")) > 2 * letters.KILLED_AFTER
+    assert letters.killed_in_the_middle("retry", "tweets") == -signal.SIGKILL
+    assert len(letters.retries(before)) == letters.KILLED_AFTER
+    assert letters.rejected("retry", "tweets")["sent"] == total - letters.KILLED_AFTER
+    sent = letters.retries(before)
+    assert len(sent) == total
+    assert len({of for *_, of, _ in sent}) == total
+    assert all(letters.in_partition_of_its_letter(r) for r in sent)
+    raw = {
+        (p, o): v
+        for p, o, v in zip(
+            *(lakehouse.rows("bronze.tweets")[c].to_pylist() for c in ("partition", "offset", "value")), strict=True
+        )
+    }
+    assert all(raw[int(of.split("/")[1]), int(of.split("/")[2])] == value for *_, of, value in sent)
+    assert letters.rejected("retry", "tweets")["sent"] == 0
+    assert letter_states() == {"on its way": total}
+    states = letters.give_fates(world, sent)
+    assert letter_states() == states
+    sink.start()
+    wait_for(
+        "the retries are in bronze",
+        lambda: sum(lakehouse.fence("bronze.tweets").values()) == sum(world.next) - PARTITIONS,
+    )
+    wait_for(
+        "and their rejections in quarantine",
+        lambda: len(lakehouse.positions("silver.quarantine")) == total + states["rejected again"],
+    )
+    wait_for("and what was accepted in silver", lambda: letter_states() == states)
+    assert letters.rejected("retry", "tweets")["sent"] == 0
+    view = "select sum(rejected), sum(mended), sum(on_their_way), sum(rejected_again), sum(untouched) from dead_letters"
+    in_lake = [total, states["mended"], 1, states["rejected again"], 0]
+    wait_for("the view says the same", lambda: trino_client.query(view) == [in_lake])
+    shown = letters.rejected("show", f"tweets/{sent[2][0]}/{sent[2][1]}")  # by the position of a retry
+    assert (shown["state"], [r["reason"] for r in shown["retries"]]) == ("rejected again", ["still_bad"])
+    assert letters.rejected("retry", shown["position"], "--again")["sent"] == 1
