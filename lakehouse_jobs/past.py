@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -51,17 +52,27 @@ def in_force(metadata: TableMetadata, at: dt.datetime) -> list[Snapshot]:
     """
     moment = int(at.timestamp() * 1000)
     log = [(e.timestamp_ms, metadata.snapshot_by_id(e.snapshot_id)) for e in metadata.snapshot_log]
-    known = [(t, s) for t, s in log if s is not None]
-    chosen = [s for t, s in known if t <= moment]
-    if not chosen and known and known[0][1].parent_snapshot_id is not None:
-        oldest = dt.datetime.fromtimestamp(known[0][0] / 1000, dt.UTC)
-        raise LakeError(
-            "that moment is too long ago",
-            f"the oldest snapshot that {_name(metadata)} keeps came into force at {oldest.isoformat()}",
-            "the setting lake.snapshots_kept_s says how long they are kept; older states are in backups: "
-            "`riverhouse restore --from FOLDER`",
-        )
-    return chosen[::-1]
+    until = [snapshot for timestamp, snapshot in log if timestamp <= moment]
+    began_empty = not until and (not log or _is_first(log[0][1]))
+    known = list(itertools.takewhile(lambda s: s is not None, reversed(until)))
+    if not known and not began_empty:
+        raise _too_long_ago(metadata, [timestamp for timestamp, snapshot in log if snapshot])
+    return [s for s in known if s]
+
+
+def _is_first(snapshot: Snapshot | None) -> bool:
+    """Whether a table had nothing before this snapshot: some tools cut the thread to an expired parent."""
+    return snapshot is not None and snapshot.parent_snapshot_id is None and (snapshot.sequence_number or 0) <= 1
+
+
+def _too_long_ago(metadata: TableMetadata, kept: Sequence[int]) -> LakeError:
+    oldest = dt.datetime.fromtimestamp(kept[0] / 1000, dt.UTC).isoformat() if kept else "no moment"
+    return LakeError(
+        "that moment is too long ago",
+        f"the oldest snapshot that {_name(metadata)} keeps came into force at {oldest}",
+        "the setting lake.snapshots_kept_s says how long they are kept; older states are in backups: "
+        "`riverhouse restore --from FOLDER`",
+    )
 
 
 def look(live: Mapping[str, Table], streams: Sequence[Stream], at: dt.datetime, wanted: Cut) -> Past:
@@ -129,7 +140,7 @@ def _computed_within(
         return found | {t: _sequence(s) for t, s in read.items()}  # an expired one is older than all that are kept
 
     chosen = cuts.newest(history, as_of, limit)
-    if chosen is None and history and history[-1].parent_snapshot_id is not None:
+    if chosen is None and history and not _is_first(history[-1]):
         raise LakeError(
             f"{name} is ahead of the other tables at that moment",
             "the snapshot that would fit them has expired",

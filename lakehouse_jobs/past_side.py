@@ -34,13 +34,14 @@ def make(side: Side, live: Mapping[str, Table], past: Past, tell: Callable[[str]
             take_out(name, table, past.limit)
 
 
-def rewound(metadata: TableMetadata, snapshot: Snapshot | None) -> TableMetadata:
-    """A table's metadata with that snapshot as the newest: it and its ancestors, nothing of what came after."""
+def rewound(metadata: TableMetadata, snapshot: Snapshot | None, *, ancestors: bool = True) -> TableMetadata:
+    """A table's metadata with that snapshot as the newest: it and, unless told otherwise, its ancestors; nothing else."""
     kept: list[Snapshot] = []
     here = snapshot
     while here is not None:
         kept.append(here)
-        here = metadata.snapshot_by_id(here.parent_snapshot_id) if here.parent_snapshot_id is not None else None
+        parent = here.parent_snapshot_id if ancestors else None
+        here = metadata.snapshot_by_id(parent) if parent is not None else None
     known = {s.snapshot_id for s in kept}
     main = (
         {MAIN_BRANCH: metadata.refs[MAIN_BRANCH].model_copy(update={"snapshot_id": snapshot.snapshot_id})}
@@ -48,6 +49,7 @@ def rewound(metadata: TableMetadata, snapshot: Snapshot | None) -> TableMetadata
         else {}
     )
     return metadata.model_copy(update={
+        "last_sequence_number": getattr(metadata, "last_sequence_number", 0) if snapshot else 0,
         "current_snapshot_id": snapshot.snapshot_id if snapshot else None,
         "snapshots": kept[::-1],
         "snapshot_log": [e for e in metadata.snapshot_log if e.snapshot_id in known],

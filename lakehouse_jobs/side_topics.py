@@ -81,9 +81,9 @@ def _newest(log: Table) -> Iterator[dict[str, Any]]:
     with contextlib.closing(duckdb.connect()) as connection:
         connection.execute("set timezone = 'UTC'")
         connection.register("rows", log.scan().to_arrow_batch_reader())
-        for batch in connection.execute(NEWEST).to_arrow_reader(10_000):
-            rows: list[dict[str, Any]] = batch.to_pylist()
-            for row in rows:
+        batches: Any = connection.execute(NEWEST).to_arrow_reader(10_000)
+        for batch in batches:
+            for row in batch.to_pylist():
                 yield row | {c: dict(row[c]) for c in ("dimensions", "measures", "as_of")}
 
 

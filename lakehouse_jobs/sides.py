@@ -93,14 +93,17 @@ def catalog(name: str) -> Catalog:
     return load_catalog(found.catalogue, **addresses.pyiceberg_properties() | {"warehouse": found.warehouse})
 
 
+def locations(catalogue: str) -> dict[str, str]:
+    """Where the metadata of each table of a catalogue is, at one moment, by `namespace.name`; without Trino's views."""
+    query = "select table_namespace || '.' || table_name, metadata_location from iceberg_tables where catalog_name = %s"
+    with _transaction() as c:
+        c.execute(query, (catalogue,))
+        return {name: location for name, location in sorted(c.fetchall()) if name in TABLES}
+
+
 def tables(catalogue: str) -> dict[str, Table]:
     """The tables of a catalogue by `namespace.name`, without Trino's views."""
-    with _transaction() as c:
-        c.execute(
-            "select table_namespace || '.' || table_name from iceberg_tables where catalog_name = %s", (catalogue,)
-        )
-        present = sorted({row[0] for row in c.fetchall()} & TABLES)
-    held = catalog(catalogue)
+    present, held = list(locations(catalogue)), catalog(catalogue)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return dict(zip(present, pool.map(held.load_table, present), strict=True))
 
