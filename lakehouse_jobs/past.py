@@ -79,6 +79,8 @@ def look(live: Mapping[str, Table], streams: Sequence[Stream], at: dt.datetime, 
     """The newest state of the tables not after `at`, nor beyond the cut `wanted`, in which they fit together."""
     history = {name: in_force(table.metadata, at) for name, table in live.items()}
     newest = {name: snapshots[0] if snapshots else None for name, snapshots in history.items()}
+    if not any(newest.values()):
+        raise LakeError("that moment is too long ago", f"the lake was empty at {at.isoformat()}", "take a later one")
     taken = {name: fences.at(live[name].metadata, s.snapshot_id) if s else {} for name, s in newest.items()}
     cut = cuts.overlap(_cut(streams, taken), wanted)
     past = Past(newest, cut, cuts.limits(streams, cut))

@@ -206,6 +206,7 @@ def _write(side: Side, table: str, metadata: TableMetadata) -> str:
 @contextlib.contextmanager
 def _transaction() -> Iterator[Any]:
     """A cursor of a transaction of its own, committed at the end of the block, undone where that fails."""
+    lake.catalog()  # makes the catalogue's own tables in an empty database
     session = writer_lock.connect()
     session.autocommit = False
     try:

@@ -6,16 +6,33 @@ The tests share one lake and follow one another.
 from __future__ import annotations
 
 import datetime as dt
+import pathlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import msgspec
 import psycopg2
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 
-from lakehouse_jobs import fences, lake, maintenance, restore, row_hash, sides, tables, tweets, writer_lock
+from benchmarks import drill
+from lakehouse_jobs import (
+    backup,
+    databases,
+    fences,
+    lake,
+    maintenance,
+    restore,
+    row_hash,
+    shared_files,
+    sides,
+    tweets,
+    writer_lock,
+)
+from lakehouse_jobs.backup_store import Manifest, Store
 from lakehouse_jobs.problem import LakeError
-from riverhouse import clock
+from riverhouse import addresses, clock
 from tests.integration.kafka import KafkaLogs, wait_for
 from tests.integration.lakehouse_jobs import lakehouse
 from tests.integration.lakehouse_jobs.lakehouse import PARTITIONS, SinkProcess, World
@@ -61,6 +78,12 @@ def early(world: World, sink: SinkProcess) -> State:
     state = quiet(world, sink)
     state.figures = {r.value for r in KafkaLogs([VOLUME_BY_REGION.topic]).read(VOLUME_BY_REGION.topic)[-1:]}
     return state
+
+
+@pytest.fixture(scope="module")
+def late(world: World, sink: SinkProcess, early: State) -> State:
+    """A later quiet moment: all that the tests before sent is in."""
+    return quiet(world, sink)
 
 
 def quiet(world: World, sink: SinkProcess) -> State:
@@ -133,22 +156,21 @@ def check_fits(name: str) -> None:
     assert all(offset <= cut[int(p)] for p, offset in as_ofs)
 
 
-def test_an_interrupted_exchange_changes_nothing(early: State, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = {c: {n: t.metadata_location for n, t in sides.tables(c).items()} for c in ("lake", "side_early")}
+def test_an_interrupted_exchange_changes_nothing(
+    world: World, sink: SinkProcess, early: State, late: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sink.stop() == 0
+    before = {c: sides.locations(c) for c in ("lake", "side_early")}
     with writer_lock.only_writer(wait_s=5) as session, monkeypatch.context() as m:
-        m.setattr(sides, "TAKE_OVER", "select pg_terminate_backend(pg_backend_pid())")
+        m.setattr(sides, "TAKE_OVER", "select pg_terminate_backend(pg_backend_pid())")  # after the first statement
         with pytest.raises(psycopg2.Error, match="terminat"):
             sides.swap("early", session)
-    assert {c: {n: t.metadata_location for n, t in sides.tables(c).items()} for c in before} == before
+    assert {c: sides.locations(c) for c in before} == before
 
 
 def test_after_the_exchange_the_sink_ends_where_it_would_have_been(
-    world: World, sink: SinkProcess, early: State
+    world: World, sink: SinkProcess, early: State, late: State
 ) -> None:
-    with pytest.raises(LakeError, match="writer already"), writer_lock.only_writer(wait_s=0.1):
-        pass
-    late = quiet(world, sink)
-    assert sink.stop() == 0
     assert restore.main(["--side", "early", "--swap", "--hold"]) == 0
     assert hashes("lake") == early.hashes
     assert hashes("side_early") == late.hashes
@@ -157,11 +179,114 @@ def test_after_the_exchange_the_sink_ends_where_it_would_have_been(
     assert hashes("lake") == early.hashes
     assert restore.main(["--release"]) == 0
     assert quiet(world, sink).hashes == late.hashes
+    assert sink.stop() == 0
+    assert restore.main(["--side", "early", "--swap"]) == 0  # and the way back
+    assert hashes("lake") == late.hashes
 
 
-def test_expiry_spares_what_a_side_needs(world: World, sink: SinkProcess, early: State) -> None:
-    kept = hashes("side_early")
-    for spec in tables.all_tables():
-        if spec.append_only:
-            assert lake.catalog().table_exists(spec.name)
-    assert kept
+def test_expiry_spares_what_a_side_needs(world: World, sink: SinkProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RIVERHOUSE_LAKE__SNAPSHOTS_KEPT_S", "1")
+    restore.as_of("pinned", clock.now(), None, {})
+    pinned = hashes("side_pinned")
+    sink.start()
+    for _ in range(5):  # small files, for compaction to replace
+        world.send(5)
+        sink.wait_for(world)
+    live = quiet(world, sink)
+    assert maintenance.main([]) == 0
+    wait_for("the snapshots before have expired", lambda: expired() and maintenance.main([]) == 0)
+    assert hashes("side_pinned") == pinned
+    assert shared_files.left_behind()
+    for name in sides.names(prefix=""):
+        restore.drop(name)
+    assert hashes("lake") == live.hashes
+    with shared_files.alone():
+        shared_files.collect(clock.now())
+    assert hashes("lake") == live.hashes
+    assert not shared_files.left_behind()
+    assert on_disk("silver/tweets") == {
+        shared_files.path_of(f) for f in shared_files.referred(lake.catalog().load_table("silver.tweets"))
+    }
+
+
+def expired() -> bool:
+    maintenance.main([])
+    return len(lake.catalog().load_table("silver.tweets").snapshots()) <= 2
+
+
+def on_disk(part: str) -> set[str]:
+    root = pathlib.Path(shared_files.path_of(addresses.warehouse()))
+    return {str(p) for p in root.rglob("*") if p.is_file() and part in str(p)}
+
+
+def test_a_backup_is_whole_or_is_none(
+    world: World, sink: SinkProcess, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = ["--to", str(tmp_path)]
+    with monkeypatch.context() as m:
+        m.setattr(databases, "dump", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            backup.main(to)
+    assert Store(tmp_path).manifests() == []
+    live = quiet(world, sink).hashes
+    first = backup.make(Store(tmp_path))
+    assert first.copied_files == 0  # the interrupted one had copied them
+    assert {t: f"{c.rows:,} rows {c.digest}" for t, c in first.tables.items() if c.rows} == {
+        t: h for t, h in live.items() if h[0] != "0"
+    }
+    world.send(5)
+    quiet(world, sink)
+    assert 0 < drill_of(tmp_path).copied_files < len(list(first.files))
+    assert backup.main([*to, "--verify"]) == 0
+    victim = max((tmp_path / "files" / "silver.tweets").rglob("*.parquet"), key=lambda p: p.stat().st_mtime)
+    victim.write_bytes(victim.read_bytes()[:-9] + b"123456789")
+    assert backup.main([*to, "--verify"]) == 1
+    with pytest.raises(LakeError, match="has changed"):
+        restore.main(["--from", str(tmp_path), "--as", "broken"])
+    restore.drop("broken")
+
+
+def interrupted(_folder: pathlib.Path) -> None:
+    raise KeyboardInterrupt
+
+
+def drill_of(folder: pathlib.Path) -> Manifest:
+    """Backup, restore into an empty home, compare."""
+    manifest, different, _ = drill.drill(folder)
+    assert different == []
+    assert sum(t.rows for t in manifest.tables.values()) > 1000
+    return manifest
+
+
+def test_a_gap_between_fence_and_kafka_is_told(world: World, sink: SinkProcess) -> None:
+    restore.as_of("old", clock.now(), None, {})
+    world.send(10)
+    quiet(world, sink)
+    assert sink.stop() == 0
+    admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
+    kept_from = TopicPartition(TWEETS.raw.name, 0, world.next[0] - 2)
+    assert admin.delete_records([kept_from])[kept_from].result().low_watermark == kept_from.offset
+    assert restore.main(["--side", "old", "--swap"]) == 0
+    sink.start()
+    assert sink.process
+    assert sink.process.wait(120) == 1
+    assert f"tweets.raw/0 begins at offset {kept_from.offset}, the lake has it up to" in sink.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--as-of", "2020-01-01"], "too long ago"),
+        (["--as-of", "2999-01-01"], "has not come yet"),
+        (["--as-of", "yesterday"], "is not a moment"),
+        (["--as-of", "2026-01-01", "--as", "Not-a-name"], "cannot be the name"),
+        (["--as-of", "2026-01-01", "--business", "tweets", "--swap"], "cannot be put in place alone"),
+        (["--to-offsets", "tweets.raw=1"], "is not the offset"),
+        (["--side", "nowhere", "--swap"], "no side called"),
+        (["--from", "/nowhere"], "no whole backup"),
+    ],
+)
+def test_what_cannot_be_done_is_said(world: World, arguments: list[str], told: str) -> None:
+    with pytest.raises(LakeError, match=told) as refused:
+        restore.main(arguments)
+    assert refused.value.hint
