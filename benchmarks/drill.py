@@ -55,7 +55,7 @@ def restored(folder: pathlib.Path) -> tuple[dict[str, str], float]:
     """The row hashes of the newest backup restored into an empty home, and the seconds that took."""
     began = clock.monotonic()
     with empty_home() as variables:
-        run(variables, "riverhouse", "up", "--only", "postgres")
+        run(variables, "riverhouse", "up", "--only", "postgres", "--lifeline", str(os.getpid()))
         run(variables, "riverhouse", "restore", "--from", str(folder), "--as", "drill", "--swap")
         found: dict[str, str] = json.loads(run(variables, "benchmarks.drill", HASHES))
         return found, clock.monotonic() - began

@@ -9,7 +9,7 @@ once, by one consumer, a round for each halving.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,9 +27,9 @@ Log = tuple[str, int]
 
 @dataclass
 class Search:
-    """One log: the answer lies in [low, high]; `first` is the oldest offset that Kafka holds, `end` that of the next record.
+    """One log's search: the answer lies in [low, high]; `first` is the oldest offset that Kafka holds, `end` the next one.
 
-    `found` is the position of the record at `high`, None where nothing lies beyond the fence; `oldest` that of the first.
+    `found` is the position of the record there, None where nothing lies beyond the fence; `oldest` that of the first record.
     """
 
     first: int
@@ -41,11 +41,35 @@ class Search:
 
     @property
     def offset(self) -> int:
+        """The answer, once the search is done."""
         return self.high
 
     @property
-    def next(self) -> int:
-        return (self.low + self.high) // 2 if self.oldest is not None else self.first
+    def done(self) -> bool:
+        return self.low >= self.high
+
+    @property
+    def asks(self) -> int:
+        """The offset at or after which it wants the next record: the first one to begin with."""
+        return self.first if self.oldest is None else (self.low + self.high) // 2
+
+    def hear(self, record: tuple[int, int] | None, fence: int) -> None:
+        """Take the offset and position of the record asked for into account; None: the log ends before there is one."""
+        asked = self.asks
+        if record is None:
+            self.high = asked
+            return
+        offset, at = record
+        self.oldest = at if self.oldest is None else self.oldest
+        if at > fence:
+            self.high, self.found = asked, at
+        else:
+            self.low = min(offset + 1, self.high)
+
+
+def begin(first: int, end: int) -> Search:
+    """A search of the offsets from `first` to before `end`."""
+    return Search(first, end, low=first, high=end)
 
 
 def derived() -> dict[str, Topic]:
@@ -60,16 +84,15 @@ def search(fences: Mapping[Log, int]) -> dict[Log, Search]:
         name: msgspec.json.Decoder(topics[name].value) for name, _ in fences
     }
 
-    def place(message: Message) -> int:
-        return position(decoders[str(message.topic())].decode(message.value() or b""))
+    def place(message: Message) -> tuple[int, int]:
+        value = decoders[str(message.topic())].decode(message.value() or b"")
+        return int(message.offset() or 0), position(value)
 
     with consumer() as c:
-        searches = {log: _begun(c, log) for log in fences}
-        open_ones = {log: s for log, s in searches.items() if s.low < s.high}
-        while open_ones:
-            for log, message in _read(c, {log: s.next for log, s in open_ones.items()}).items():
-                _narrow(open_ones[log], message, fences[log], place)
-            open_ones = {log: s for log, s in open_ones.items() if s.low < s.high}
+        searches = {log: begin(*_watermarks(c, log)) for log in fences}
+        while open_ones := {log: s for log, s in searches.items() if not s.done}:
+            for log, message in _read(c, {log: s.asks for log, s in open_ones.items()}).items():
+                open_ones[log].hear(place(message) if message is not None else None, fences[log])
     return searches
 
 
@@ -81,29 +104,9 @@ def ends(topics: list[str]) -> dict[Log, tuple[int, int]]:
         return {log: _watermarks(c, log) for log in logs}
 
 
-def _begun(c: Consumer, log: Log) -> Search:
-    first, end = _watermarks(c, log)
-    return Search(first, end, low=first, high=end)
-
-
 def _watermarks(c: Consumer, log: Log) -> tuple[int, int]:
     low, high = c.get_watermark_offsets(TopicPartition(*log), timeout=10)
     return int(low), int(high)
-
-
-def _narrow(search: Search, message: Message | None, fence: int, place: Callable[[Message], int]) -> None:
-    """Take what lies at `search.next` into account; None: nothing from there on (compaction leaves such ends)."""
-    asked = search.next
-    at = place(message) if message is not None else None
-    if search.oldest is None and at is not None:
-        search.oldest = at
-    if at is None:
-        search.high = asked
-    elif at > fence:
-        search.high, search.found = asked, at
-    else:
-        search.low = max(asked, int(message.offset() or 0) if message is not None else asked) + 1
-        search.high = max(search.high, search.low)
 
 
 def _read(c: Consumer, wanted: Mapping[Log, int]) -> dict[Log, Message | None]:

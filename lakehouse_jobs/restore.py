@@ -78,6 +78,12 @@ def as_of(name: str, at: dt.datetime, business: str | None, wanted: Cut) -> None
     with shared_files.kept(), console.status("looking at the tables' history") as status:
         sides.new(name, "")  # refuses a bad name before the work
         live = {t: table for t, table in sides.tables(addresses.CATALOG).items() if _is_of(t, business)}
+        if missing := sorted(t for t in sides.TABLES - live.keys() if _is_of(t, business)):
+            raise LakeError(
+                f"the lake lacks {len(missing)} tables",
+                ", ".join(missing[:5]),
+                "a dropped table has no history: restore --from",
+            )
         found = past.look(live, streams, at, wanted)
         told = f"the lake as of {at.isoformat()}" + (f", {business} alone" if business else "")
         side = sides.new(name, told, found.cut)
