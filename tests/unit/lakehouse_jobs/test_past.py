@@ -82,6 +82,7 @@ def test_a_table_set_back_has_only_what_was_there(tweets: Table, catalog: Catalo
     back = set_back(tweets, second.snapshot_id, catalog)
     assert places(back) == [(p, o) for p in (0, 1) for o in (0, 1)]
     assert fences.read(back) == {f"{TWEETS.clean.name}/{p}": 1 for p in (0, 1)}
+    assert back.metadata.snapshots == tweets.metadata.snapshots[:2]
     append(back, 2)  # it can be written to
     assert places(back) == places(tweets)
 
