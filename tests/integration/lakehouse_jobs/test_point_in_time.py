@@ -116,7 +116,7 @@ def places(catalogue: str, table: str) -> list[tuple[int, int]]:
 
 def test_a_quiet_moment_is_as_it_was(world: World, sink: SinkProcess, early: State) -> None:
     world.send(100)
-    world.send_kpi("USA", tweets=500, revision=3)
+    world.send_kpi("USA", tweets=200, revision=3)
     quiet(world, sink)
     assert maintenance.main([]) == 0  # other files; expiry has nothing old enough
     assert restore.main(["--as-of", early.at.isoformat(), "--as", "early"]) == 0
@@ -131,6 +131,7 @@ def test_a_quiet_moment_is_as_it_was(world: World, sink: SinkProcess, early: Sta
 def test_moments_in_the_stream_fit_together(world: World, sink: SinkProcess) -> None:
     for number in range(3):
         world.send(40)
+        world.send_kpi("DEU", tweets=world.next[0] + 30, revision=number + 1)  # true for more than there is
         world.commit_as_the_workers_would()
         wait_for(
             "something new is in",
