@@ -13,6 +13,8 @@ COMMANDS = {  # each is a module with `main(arguments) -> exit code`
     "create-views": ("lakehouse_jobs.views", "create Trino's views"),
     "sink": ("lakehouse_jobs.sink", "Kafka to bronze, silver and gold, until stopped"),
     "maintain": ("lakehouse_jobs.maintenance", "compact and expire now"),
+    "restore": ("lakehouse_jobs.restore", "the lake as it was, beside the live one or in its place"),
+    "backup": ("lakehouse_jobs.backup", "a consistent copy of the lake, while everything runs"),
     "ledger": ("lakehouse_jobs.ledger", "clean + duplicates + rejected + reference = raw, of a stream or a business"),
 }
 

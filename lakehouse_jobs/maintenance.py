@@ -16,7 +16,7 @@ from typing import Any
 from psycopg2.extensions import connection
 from pyspark.sql import SparkSession
 
-from lakehouse_jobs import background, compaction, lake, spark, writer_lock
+from lakehouse_jobs import background, compaction, lake, shared_files, spark, writer_lock
 from lakehouse_jobs.problem import LakeError
 from lakehouse_jobs.tables import TableSpec, all_tables
 from lakehouse_jobs.writer import FencedTable
@@ -64,20 +64,23 @@ def maintain(
         if target and spec.append_only:
             merged += compaction.compact(spec, target, stop)
             target.restamp()
-    with lake.lock(lake.PINNED):
+    with lake.lock(lake.PINNED), shared_files.deletable() as may:
         for spec in all_tables():
-            expired += expire(application, spec, clock.now() - dt.timedelta(seconds=load().lake.snapshots_kept_s))
+            older_than = clock.now() - dt.timedelta(seconds=load().lake.snapshots_kept_s)
+            expired += expire(application, spec, older_than, delete=may)
             if target := targets.get(spec.name):
                 target.refresh()
+        collected = shared_files.collect() if may and shared_files.left_behind() else 0
     took_s = round(clock.monotonic() - began, 2)
     return {
         "files_before": merged.files_before, "files_after": merged.files_after, "snapshots_expired": expired,
+        "files_collected": collected,
         "rows_folded": merged.rows_before - merged.rows_after, "took_s": took_s,
     }  # fmt: skip
 
 
-def expire(application: SparkSession, spec: TableSpec, older_than: dt.datetime) -> int:
-    """Remove the snapshots older than that, and the files that only they need; how many snapshots went.
+def expire(application: SparkSession, spec: TableSpec, older_than: dt.datetime, *, delete: bool = True) -> int:
+    """Remove the snapshots older than that and, with `delete`, the files that only they need; how many snapshots went.
 
     Iceberg's own API, on the driver: the SQL procedure does the same with a distributed job, at ten times the cost.
     """
@@ -89,7 +92,8 @@ def expire(application: SparkSession, spec: TableSpec, older_than: dt.datetime) 
         jvm: Any = application._jvm  # noqa: SLF001 - the only way to the Java table
         java_session = application._jsparkSession  # noqa: SLF001
         table = jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(java_session, name)
-        table.expireSnapshots().expireOlderThan(int(older_than.timestamp() * 1000)).retainLast(SNAPSHOTS_MIN).commit()
+        expiry = table.expireSnapshots().expireOlderThan(int(older_than.timestamp() * 1000)).retainLast(SNAPSHOTS_MIN)
+        expiry.cleanExpiredFiles(delete).commit()
         return before - len(lake.catalog().load_table(spec.name).snapshots())
 
 

@@ -23,7 +23,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.streaming.query import StreamingQuery
 
-from lakehouse_jobs import gold, lake, maintenance, spark, tables, writer_lock
+from lakehouse_jobs import gold, lake, maintenance, resume, spark, tables, writer_lock
 from lakehouse_jobs.problem import LakeError
 from lakehouse_jobs.routes import all_routes, split
 from lakehouse_jobs.writer import FencedTable
@@ -84,6 +84,9 @@ def run() -> None:
     stopping = threading.Event()
     for s in (signal.SIGTERM, signal.SIGINT):
         signal.signal(s, lambda *_: stopping.set())
+    resume.wait_until_released(stopping)
+    if stopping.is_set():
+        return
     with writer_lock.only_writer() as session:
         for line in tables.create_all(lake.catalog()):
             log.info("table", did=line)
@@ -104,12 +107,15 @@ def run() -> None:
 
 
 def start(application: SparkSession, sink: Sink) -> StreamingQuery:
-    """Start the query over all routed topics. A topic added later is read from its beginning."""
-    settings = load()
+    """Start the query over all routed topics, where there is no checkpoint from the fences.
+
+    A topic added later is read from its beginning.
+    """
+    settings, checkpoint = load(), resume.checkpoint()
     options = {
         "kafka.bootstrap.servers": addresses.bootstrap(),
         "subscribe": ",".join(sorted(sink.routes)),
-        "startingOffsets": "earliest",
+        "startingOffsets": "earliest" if checkpoint.exists() else resume.starting_offsets(sink.routes),
         "failOnDataLoss": "true",
         "maxOffsetsPerTrigger": str(settings.lake.batch_records),
         "includeHeaders": "true",
@@ -121,7 +127,7 @@ def start(application: SparkSession, sink: Sink) -> StreamingQuery:
         .select(*RECORD)
         .writeStream.queryName("sink")
         .trigger(processingTime=f"{round(settings.lake.trigger_s * 1000)} milliseconds")
-        .option("checkpointLocation", (addresses.home() / "data" / "checkpoints" / "sink").as_uri())
+        .option("checkpointLocation", checkpoint.as_uri())
         .foreachBatch(sink.take)
         .start()
     )

@@ -145,6 +145,19 @@ def all_tables() -> Iterator[TableSpec]:
     yield RECONCILIATION_RUNS
 
 
+def of_business(business: str) -> set[str]:
+    """The names of a business's tables, without those that all businesses share."""
+    fed = {spec.name for s in STREAMS if s.domain == business for spec in (bronze(s), silver(s))}
+    return fed | {f"gold.{t.name}" for t in GOLD_TABLES if business in _businesses(t)}
+
+
+def _businesses(table: GoldTable) -> set[str]:
+    """Whose events a gold table is made from, through other gold tables too."""
+    read = [s.reads for s in table.sources if s.reads != table.name]
+    own = {r.domain for r in read if isinstance(r, Stream)}
+    return own.union(*(_businesses(t) for t in GOLD_TABLES if t.name in read))
+
+
 def create_all(catalog: Catalog) -> list[str]:
     """Make the catalogue hold every table with at least its contract's columns; what was done, a line each.
 

@@ -177,6 +177,20 @@ def maintain(arguments: tuple[str, ...]) -> None:
     hand_over("lakehouse_jobs.maintenance", list(arguments))
 
 
+@main.command(context_settings=PASS_ON)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def restore(arguments: tuple[str, ...]) -> None:
+    """The lake as it was: riverhouse restore --as-of T, --from FOLDER, --list."""
+    hand_over("lakehouse_jobs.restore", list(arguments))
+
+
+@main.command(context_settings=PASS_ON)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def backup(arguments: tuple[str, ...]) -> None:
+    """A consistent copy of the lake: riverhouse backup --to FOLDER."""
+    hand_over("lakehouse_jobs.backup", list(arguments))
+
+
 @main.command()
 def addresses() -> None:
     """Where everything is, as JSON."""
