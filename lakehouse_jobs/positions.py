@@ -39,8 +39,8 @@ def first_offsets(stream: Stream) -> dict[int, int]:
 
 def end_offsets(topic: Topic) -> dict[int, int]:
     """The offset after the last record of each partition now."""
-    with _consumer() as consumer:
-        return {p: _ends(consumer, topic, p)[1] for p in _partitions(consumer, topic)}
+    with reader() as consumer:
+        return {p: marks(consumer, topic, p)[1] for p in partitions(consumer, topic)}
 
 
 def last_causes(topic: Topic) -> Fence:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from riverhouse.settings import ROOT
 from tests.e2e.conftest import Riverhouse, agree, rows
+from tests.integration.kafka import wait_for
 
 pytestmark = pytest.mark.usefixtures("settled")
 POSTS = """post_no;author;author_name;fans;blue;posted;message;tags;lang;favs;shares
