@@ -72,7 +72,10 @@ class History:
 
     def put(self, offset: int, event_ms: int, value: bytes, keys: Iterable[str]) -> None:
         """Keep an event's newest value; `keys` are what it was joined with."""
-        self._segments.setdefault(event_ms // SPAN_MS, Segment()).put(offset, event_ms, value, keys)
+        span = event_ms // SPAN_MS
+        if span not in self._segments:
+            self._segments[span] = Segment()
+        self._segments[span].put(offset, event_ms, value, keys)
 
     def find(self, key: str, from_ms: int, to_ms: int) -> list[tuple[int, bytes]]:
         """(raw offset, newest value) of the events of [from_ms, to_ms) that were joined with `key`, in log order."""

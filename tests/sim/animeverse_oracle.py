@@ -209,7 +209,7 @@ create table sessions as
 with marked as (
     select *, coalesce(ms - lag(ms) over w >= 1800000, true)::int as new from steps window w as (partition by customer order by ms)
 ), numbered as (
-    select *, sum(new) over (partition by customer order by ms rows unbounded preceding) as n from marked
+    select *, sum(new) over (partition by customer order by ms, new desc rows unbounded preceding) as n from marked
 )
 select customer, min(ms) as start_ms, max(ms) as end_ms, count(*) as steps, sum(cents)::bigint as spent from numbered group by customer, n
 """

@@ -13,12 +13,12 @@ from processors.animeverse import FLOWS
 from processors.records import Record
 from producers.animeverse.knobs import Knobs
 from tests.sim import animeverse_checks as checks
-from tests.sim import animeverse_oracle as oracle
-from tests.sim.machine import run_domain
+from tests.sim.animeverse_world import named
+from tests.sim.machine import Chances, run
 from tests.unit.producers.animeverse import outputs
 
 PARTITIONS = 2
-EVENTS = 3000
+EVENTS = 1000
 HOURS = 20.0  # and up to two days of lateness: all within the three days in which versions revise
 TIMES = {"at", "sold_at", "starts_at", "valid_from"}
 FAULTY = Knobs(
@@ -46,13 +46,13 @@ def in_millis(value: str) -> bytes:
     for name in TIMES & event.keys():
         if isinstance(event[name], str):
             event[name] = int(dt.datetime.fromisoformat(event[name]).timestamp() * 1000)
-    return json.dumps(event).encode()
+    return json.dumps(named(event, 0)).encode()
 
 
 def test_the_sums_are_those_of_the_producers_output(tmp_path: pathlib.Path) -> None:
     lines = outputs.run(tmp_path, FAULTY, EVENTS, HOURS)
-    broker = run_domain(FLOWS, logs_of(lines), seed=3, crash=0.0005, feed=40)
-    db = oracle.connect(checks.logs_of(broker))
-    checks.check_all(broker, db)
+    broker = run(FLOWS, logs_of(lines), 3, Chances(crash_every=40_000, feed=40)).broker
+    db = checks.connect({0: broker})
+    checks.check_all({0: broker}, db)
     ((receipts,),) = db.execute("select count(*) from pos").fetchall()
     assert receipts > EVENTS / 4

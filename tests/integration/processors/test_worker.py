@@ -16,7 +16,7 @@ from processors.tweets import FLOW
 from riverhouse.local.testing import start_stack
 from tests.integration.kafka import KafkaLogs, committed, end_offsets, send, wait_for
 from tests.sim import oracle, world
-from tests.sim.checks import check_enrichment, check_kpis, check_ledger
+from tests.sim.checks import check_all
 
 STREAM = FLOW.stream
 EVENTS = 12_000
@@ -70,10 +70,7 @@ def test_kills_and_moves_change_no_number(folder: pathlib.Path) -> None:
             assert third_worker.wait(30) == 0
     got = KafkaLogs([t.name for t in STREAM.topics])
     raw = [got.logs[STREAM.raw.name, p] for p in range(3)]
-    db = oracle.connect(raw)
-    check_ledger(got, raw, db)
-    check_kpis(got, db)
-    check_enrichment(got)
+    check_all({0: got}, oracle.connect({0: raw}))
 
 
 def test_a_worker_does_not_start_when_the_registry_refuses_its_schema(folder: pathlib.Path) -> None:
