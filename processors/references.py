@@ -9,8 +9,11 @@ Bound: the versions of all entities (they are few; the clean topics of the refer
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from processors.records import to_millis
 from topics.contract import CleanVersion, Reference
@@ -54,6 +57,20 @@ class References:
         else:
             known.insert(at, new)
         return new.from_ms, known[at + 1].from_ms if at + 1 < len(known) else ALWAYS_MS
+
+    @property
+    def form(self) -> dict[str, dict[str, list[Told]]]:
+        """Reference → entity → its versions, for a snapshot."""
+        return self._entities
+
+    def restore(self, form: dict[str, dict[str, list[Any]]], versions: Mapping[str, type[CleanVersion]]) -> None:
+        """Take the versions of a snapshot in, whose records are still plain values."""
+        for prefix, entities in form.items():
+            kind = versions[prefix]
+            self._entities[prefix] = {
+                entity: [Told(from_ms, offset, msgspec.convert(v, kind)) for from_ms, offset, v in known]
+                for entity, known in entities.items()
+            }
 
     def at(self, prefix: str, entity: str, event_ms: int, offset: int) -> CleanVersion | None:
         """The version in force at an event time, among those told at or before a raw offset; None where there is none."""

@@ -9,12 +9,12 @@ table context:   what they know of the reference data, recovered from the contex
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import faust
+from faust.types import TP
 from faust.web import View
 
 from processors.batching import Batching, batches, fail, install, state_positions
@@ -22,6 +22,9 @@ from processors.dataflow import Partition
 from processors.flow import Dataflow
 from processors.merge import Merge
 from processors.publisher import Publisher
+from processors.snapshots import keeping, pacing
+from processors.snapshots.store import Bounds, Stores
+from processors.snapshots.taking import Capture, Taker
 from processors.state_table import ContextTable, StateTable
 from riverhouse import addresses
 from riverhouse.clock import unix
@@ -38,9 +41,15 @@ def build(flows: Sequence[Dataflow], index: int, partitions: int) -> faust.App:
     headers = {name: h for f in flows for name, h in schema_headers(f.stream).items()}
     publisher = Publisher(addresses.bootstrap(), headers)
     conf = load().workers
-    replayed = frozenset(f.stream.partials.name for f in flows if f.stream.kpis)
-    install(app, Batching(publisher, conf.batch_records, conf.linger_ms, replayed))
-    workers = [StreamWorker(app, flow, publisher, partitions) for flow in flows]
+    stores = Stores(flows, partitions)
+    workers = [StreamWorker(app, flow, publisher, partitions, stores) for flow in flows]
+    taker = Taker(conf.snapshot_interval_s, lambda: [c for w in workers for c in w.captures()])
+    replayed = {w.flow.stream.partials.name: w.replay_from for w in workers if w.flow.stream.kpis}
+    install(app, Batching(publisher, conf.batch_records, conf.linger_ms, replayed, taker))
+
+    @app.timer(1.0)
+    async def snapshots() -> None:
+        await pacing.advance(app)
 
     @app.timer(1.0)
     async def close_quiet_windows() -> None:
@@ -57,7 +66,12 @@ def build(flows: Sequence[Dataflow], index: int, partitions: int) -> faust.App:
 
     def describe() -> dict[str, Any]:
         streams = {w.flow.stream.prefix: w.describe() for w in workers}
-        return {"positions": state_positions(app), "stats": dict(app.consumer.stats), "streams": streams}
+        return {
+            "positions": state_positions(app),
+            "stats": dict(app.consumer.stats),
+            "streams": streams,
+            "snapshots": taker.figures,
+        }
 
     @app.timer(10.0)
     async def report() -> None:
@@ -73,7 +87,6 @@ def new_app(domain: str, group: str, index: int, partitions: int) -> faust.App:
     conf = load().workers
     folder = addresses.home() / "data" / "workers" / f"{domain}-{index}"
     folder.mkdir(parents=True, exist_ok=True)
-    tempfile.tempdir = str(folder)  # where the history of revisable events lies
     return faust.App(
         group,
         broker="kafka://" + addresses.bootstrap().replace(",", ";"),
@@ -100,15 +113,17 @@ def new_app(domain: str, group: str, index: int, partitions: int) -> faust.App:
 class StreamWorker:
     """One stream's tables and agents in the app."""
 
-    def __init__(self, app: faust.App, flow: Dataflow, publisher: Publisher, partitions: int) -> None:
+    def __init__(self, app: faust.App, flow: Dataflow, publisher: Publisher, partitions: int, stores: Stores) -> None:
         self.app, self.flow, self.publisher, self.partitions = app, flow, publisher, partitions
         self.merges: dict[int, tuple[Merge, int]] = {}  # partition → the merge, and what had been published before
+        self.stores = stores
         stream = flow.stream
         self.table = app.Table(
             f"state-{stream.prefix}", partitions=partitions, changelog_topic=self._topic(stream.clean)
         )
-        self.table.new_state = lambda p, committed: Partition(flow, p, partitions, committed)
+        self.table.new_state = self._new_state
         self.table.source_topic = stream.raw.name
+        self.table.changelogs = (stream.clean.name, *((stream.context.name,) if stream.references else ()))
         if stream.references:
             changelog = self._topic(stream.context)
             context = ContextTable(
@@ -141,13 +156,50 @@ class StreamWorker:
         async for batch in batches(self.app, partials):
             try:
                 p = batch.tp.partition
-                if batch.first or p not in self.merges:
+                if p not in self.merges:
                     self.merges[p] = Merge(self.flow.stream, self.partitions), batch.committed
                 merge, published_until = self.merges[p]
                 self.publisher.send(merge.process(batch.records, unix(), published_until=published_until))
             except Exception:
                 log.exception("batch %s from %d failed", batch.tp, batch.base)
                 fail("a batch of partials could not be processed", f"{batch.tp} from {batch.base}")
+
+    # ── snapshots ───────────────────────────────────────────────────────────────────────────────────────────────────
+    def _new_state(self, p: int, committed: int, bounds: Bounds) -> tuple[Partition, Mapping[str, int]]:
+        store = self.stores.of(self.flow.stream, p)
+
+        def new() -> Partition:
+            return Partition(self.flow, p, self.partitions, committed, store.files)
+
+        return keeping.load_state(store, new, committed, bounds)
+
+    def replay_from(self, p: int, committed: int, bounds: tuple[int, int]) -> int:
+        """Prepare the merge of a partition that has just been assigned; the offset of the partials that it goes on from."""
+        store, stream = self.stores.of(self.flow.stream, p), self.flow.stream
+        self.merges.pop(p, None)
+        loaded = keeping.load_merge(
+            store, lambda: Merge(stream, self.partitions), committed, {stream.partials.name: bounds}, unix()
+        )
+        if loaded is None:
+            return bounds[0]
+        merge, position = loaded
+        self.merges[p] = merge, committed
+        return position
+
+    def captures(self) -> Iterator[Capture]:
+        """What snapshots can be taken of, between batches."""
+        stream, next_due = self.flow.stream, self.app.consumer.next_due
+        changelogs = self.app.tables._changelogs  # noqa: SLF001
+        for p, state in self.table.data.states.items():
+            done = next_due.get(TP(stream.raw.name, p))
+            held = {t: changelogs[t].data.positions.get(TP(t, p)) for t in self.table.changelogs}
+            if done is not None and None not in held.values() and state.settled(done):
+                ends = {topic: position + 1 for topic, position in held.items()}
+                yield keeping.capture_state(self.stores.of(stream, p), state, done, ends)
+        for p, (merge, _) in self.merges.items():
+            done = next_due.get(TP(stream.partials.name, p))
+            if done is not None and merge.settled:
+                yield keeping.capture_merge(self.stores.of(stream, p), merge, stream.partials.name, done)
 
     def close_windows(self) -> None:
         """Publish what has closed since the last batch of partials."""
