@@ -1,6 +1,7 @@
 """Brokers, workers and crashes as plain objects around the real dataflow, the real merge and the real fences.
 
 A crash loses a worker's memory and any tail of what it was sending in each partition; what a commit covers is never lost.
+The next worker's state comes from a snapshot that some worker took, if any, and from the rest of the logs.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from processors.dataflow import Partition
 from processors.flow import Dataflow
 from processors.merge import Merge
 from processors.records import Output, Record
+from processors.snapshots import forms
+from tests.sim.disk import Disk
+from topics.contract import Stream
 
 Position = tuple[str, int]
 
@@ -44,8 +48,8 @@ class Broker:
 class Worker:
     """One worker that owns all partitions of its flows. `now` stands still: no partition is ever idle."""
 
-    def __init__(self, flows: Sequence[Dataflow], broker: Broker, rng: random.Random) -> None:
-        self.flows, self.broker, self.rng = flows, broker, rng
+    def __init__(self, flows: Sequence[Dataflow], broker: Broker, rng: random.Random, disk: Disk) -> None:
+        self.flows, self.broker, self.rng, self.disk = flows, broker, rng, disk
         self.unsent: list[Output] = []
         self.done: dict[Position, int] = {}
         self.states: dict[Position, Partition] = {}
@@ -57,10 +61,11 @@ class Worker:
     def _recover(self, flow: Dataflow, p: int) -> None:
         broker, stream = self.broker, flow.stream
         raw, partials = (stream.raw.name, p), (stream.partials.name, p)
-        state = Partition(flow, p, broker.partitions, broker.committed[raw])
+        state, held = self._state(flow, p)
         if stream.references:
-            state.recover_context(r.value for r in broker.logs[stream.context.name, p] if r.value)
-        log = [r.value for r in broker.logs[stream.clean.name, p] if r.value]
+            known = broker.logs[stream.context.name, p][held.get(stream.context.name, 0) :]
+            state.recover_context(r.value for r in known if r.value)
+        log = [r.value for r in broker.logs[stream.clean.name, p][held.get(stream.clean.name, 0) :] if r.value]
         while log:
             chunk, log = log[:7], log[7:]
             state.recover(chunk)
@@ -68,8 +73,47 @@ class Worker:
         self.states[raw] = state
         self.done[raw] = broker.committed[raw]
         if stream.kpis:
-            self.merges[partials] = Merge(stream, broker.partitions)
-            self.done[partials] = 0
+            self.merges[partials], self.done[partials] = self._merge(stream, partials)
+
+    def _state(self, flow: Dataflow, p: int) -> tuple[Partition, dict[str, int]]:
+        """A new state, or one from a snapshot; and up to where that holds its changelogs."""
+        broker, raw = self.broker, (flow.stream.raw.name, p)
+
+        def new() -> Partition:
+            return Partition(flow, p, broker.partitions, broker.committed[raw], self.disk.files)
+
+        def restore(body: bytes) -> Partition:
+            state = new()
+            forms.restore(state, body)
+            return state
+
+        state, held = self.disk.load(raw, restore, broker.committed[raw], self._ends(flow.stream, raw))
+        return state or new(), held
+
+    def _merge(self, stream: Stream, partials: Position) -> tuple[Merge, int]:
+        """A new merge, or one from a snapshot; and where it goes on reading."""
+        broker = self.broker
+
+        def restore(body: bytes) -> Merge:
+            merge = Merge(stream, broker.partitions)
+            forms.restore_merge(merge, body, 0.0)
+            return merge
+
+        merge, held = self.disk.load(partials, restore, broker.committed[partials], self._ends(stream, partials))
+        return merge or Merge(stream, broker.partitions), held.get(partials[0], 0)
+
+    def _ends(self, stream: Stream, position: Position) -> dict[str, int]:
+        """Where the changelogs of a position's state end."""
+        names = [stream.clean.name, *([stream.context.name] if stream.references else [])]
+        own = position[0] == stream.partials.name
+        return {t: len(self.broker.logs[t, position[1]]) for t in ([position[0]] if own else names)}
+
+    def _snapshot(self, stream: Stream, position: Position) -> None:
+        """Let the disk have the state. What is on its way is not in the changelogs yet, so their ends are a lower bound."""
+        done = self.done[position]
+        state = self.states.get(position) or self.merges[position]
+        held = {position[0]: done} if position in self.merges else self._ends(stream, position)
+        self.disk.take(position, state, done, held)
 
     def step(self) -> bool:
         """Process one batch of one partition; False where there was nothing to read."""
@@ -85,6 +129,8 @@ class Worker:
             published = self.broker.committed[position]
             self.unsent += self.merges[position].process(batch, 0.0, published_until=published)
         self.done[position] = base + len(batch)
+        (stream,) = (f.stream for f in self.flows if position[0] in {f.stream.raw.name, f.stream.partials.name})
+        self._snapshot(stream, position)
         return True
 
     def send(self) -> None:
@@ -97,6 +143,7 @@ class Worker:
         self.send()
         for position, offset in self.done.items():
             self.broker.committed[position] = max(offset, self.broker.committed[position])
+        self.disk.publish(self.broker.committed)
 
     def crash(self) -> None:
         """Each topic partition gets some prefix of what was on its way; nothing is committed."""
@@ -126,12 +173,13 @@ def run_domain(
         max(map(len, logs.values())), now_ms=max((r.timestamp_ms for log in waiting.values() for r in log), default=0)
     )
     _feed(broker, waiting, rng, feed)
-    worker = Worker(flows, broker, rng)
+    disk = Disk(random.Random(seed))
+    worker = Worker(flows, broker, rng, disk)
     while waiting or not finished(worker):
         _feed(broker, waiting, rng, feed)
         if rng.random() < crash:
             worker.crash()
-            worker = Worker(flows, broker, rng)
+            worker = Worker(flows, broker, rng, disk)
             continue
         worker.step()
         if rng.random() < 0.3:
