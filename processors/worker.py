@@ -9,6 +9,7 @@ table context:   what they know of the reference data, recovered from the contex
 from __future__ import annotations
 
 import logging
+import pathlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ import faust
 from faust.types import TP
 from faust.web import View
 
+from processors import membership
 from processors.batching import Batching, batches, fail, install, state_positions
 from processors.dataflow import Partition
 from processors.flow import Dataflow
@@ -46,6 +48,10 @@ def build(flows: Sequence[Dataflow], index: int, partitions: int) -> faust.App:
     taker = Taker(conf.snapshot_interval_s, lambda: [c for w in workers for c in w.captures()])
     replayed = {w.flow.stream.partials.name: w.replay_from for w in workers if w.flow.stream.kpis}
     install(app, Batching(publisher, conf.batch_records, conf.linger_ms, replayed, taker))
+
+    @app.on_partitions_assigned.connect
+    async def remember_membership(*_: Any, **__: Any) -> None:
+        membership.remember(member_note(domain, index), app.consumer._thread._ensure_consumer())  # noqa: SLF001
 
     @app.timer(1.0)
     async def snapshots() -> None:
@@ -82,17 +88,26 @@ def build(flows: Sequence[Dataflow], index: int, partitions: int) -> faust.App:
     return app
 
 
+def folder(domain: str, index: int) -> pathlib.Path:
+    """The folder of one worker."""
+    return addresses.home() / "data" / "workers" / f"{domain}-{index}"
+
+
+def member_note(domain: str, index: int) -> pathlib.Path:
+    """Where a worker notes which member of its group it is."""
+    return folder(domain, index) / "member"
+
+
 def new_app(domain: str, group: str, index: int, partitions: int) -> faust.App:
     """A Faust app with our settings."""
     conf = load().workers
-    folder = addresses.home() / "data" / "workers" / f"{domain}-{index}"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder(domain, index).mkdir(parents=True, exist_ok=True)
     return faust.App(
         group,
         broker="kafka://" + addresses.bootstrap().replace(",", ";"),
         store="memory://",
         Table=StateTable,
-        datadir=str(folder),
+        datadir=str(folder(domain, index)),
         topic_partitions=partitions,
         topic_disable_leader=True,
         topic_allow_declare=False,
