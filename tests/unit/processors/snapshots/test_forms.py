@@ -86,3 +86,21 @@ def test_a_restored_merge_goes_on_as_the_live_one(logs: dict[str, list[Record]])
     forms.restore_merge(back, forms.merge_writer(live)(), 0.0)
     assert back.cells == live.cells
     assert back.process(log[half:], 0.0, published_until=0) == live.process(log[half:], 0.0, published_until=0)
+
+
+def test_a_state_that_owes_something_is_not_settled(logs: dict[str, list[Record]]) -> None:
+    """After a crash: what lies beyond the committed offset may not have been published, so no snapshot may claim it."""
+    (flow,) = (f for f in FLOWS if f.stream.prefix == "animeverse.pos")
+    log = logs[flow.stream.raw.name]
+    half = len(log) // 2
+    clean = [o.value for o in Partition(flow, 0, 1).process(len(log), log) if o.topic == flow.stream.clean.name]
+    again = Partition(flow, 0, 1, half)
+    again.recover(clean)
+    assert not again.settled(half)
+    again.resume(half)
+    assert not again.settled(half)
+    again.process(half + 5, log[half : half + 5])
+    assert again.fence >= half + 5
+    assert not again.settled(half + 5)
+    again.process(len(log), log[half + 5 :])
+    assert again.settled(len(log))
