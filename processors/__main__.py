@@ -7,10 +7,11 @@ import uvloop
 from confluent_kafka.admin import AdminClient
 from mode import Worker
 
+from processors import membership
 from processors.animeverse import FLOWS as ANIMEVERSE
 from processors.flow import Dataflow
 from processors.tweets import FLOW as TWEETS
-from processors.worker import build
+from processors.worker import build, member_note
 from riverhouse import addresses
 from riverhouse.logs import configure
 from topics.registry import ensure_registered
@@ -33,6 +34,7 @@ def worker(domain: str, index: int) -> None:
     for flow in flows:
         ensure_registered(flow.stream)
     uvloop.install()
+    membership.leave(member_note(domain, index), addresses.bootstrap(), flows[0].stream.group)
     app = build(flows, index, partitions(domain))
     app.finalize()
     Worker(app, loglevel="INFO", override_logging=False, redirect_stdouts=False).execute_from_commandline()

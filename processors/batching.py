@@ -10,8 +10,8 @@ tasks, a Message, an Event, a future) costs fifty times our own work, so here a 
 - An offset is committed after the publisher has flushed all that came before it.
 - A table's changelog goes to its `Partition` states in batches as well (`StateTable`). It may be a topic that the agents
   publish anyway; ours is the clean topic.
-- Topics in `replayed` are read from their beginning at every assignment: their log is their reader's state. Topics that come
-  `after` one wait until it has been read up to what was committed.
+- Topics in `replayed` are read again at every assignment, from their beginning or from where a snapshot of their reader's
+  state ends: their log is that state. Topics that come `after` one wait until it has been read up to what was committed.
 - An error in an agent's body ends the process: half a batch may be in the state. The log puts it right at the next start.
 """
 
@@ -22,7 +22,7 @@ import importlib.metadata
 import logging
 import os
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import faust
@@ -34,10 +34,13 @@ from faust.types.tuples import ConsumerMessage
 
 from processors.fetching import Batch, Chunks, FetchThread
 from processors.publisher import Publisher
+from processors.snapshots import pacing
+from processors.snapshots.taking import Taker
 from riverhouse.clock import monotonic, unix
 
 log = logging.getLogger(__name__)
 KNOWN = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0"}
+Replay = Callable[[int, int, tuple[int, int]], int]
 QUEUED_BATCHES = (
     6  # of one partition: back-pressure is ours, since Faust sleeps a whole second when all queues are full
 )
@@ -52,6 +55,7 @@ class BatchConsumer(driver.Consumer):
         self.next_queued: dict[TP, int] = {}  # base of the next batch that may be queued
         self.next_due: dict[TP, int] = {}  # base of the next batch that may be processed
         self.started_at: dict[TP, tuple[int, int]] = {}  # (first position, committed) of a partition just sought
+        self.covered: dict[TP, int] = {}  # what accepted commits cover
         self.working = asyncio.Lock()  # held while a body runs, and while outputs are flushed for a commit
 
     def _new_consumer_thread(self) -> FetchThread:
@@ -65,7 +69,7 @@ class BatchConsumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Seek each partition to what is committed; to its beginning where nothing is, or where its topic is replayed."""
         tps = {tp for tp in self.assignment() if not self._is_changelog_tp(tp)}
-        self.next_queued, self.next_due, self.started_at = {}, {}, {}
+        self.next_queued, self.next_due, self.started_at, self.covered = {}, {}, {}, {}
         if not tps:
             return
         committed = {TP(*tp): o for tp, o in (await self.seek_to_committed()).items()}
@@ -74,10 +78,12 @@ class BatchConsumer(driver.Consumer):
             offset = committed.get(tp)
             known = offset if offset is not None and offset >= 0 else None
             position = max(known or 0, earliest.get(tp) or 0)
-            if tp.topic in self.app.batching.replayed:
-                position = earliest.get(tp) or 0
+            replay_from = self.app.batching.replayed.get(tp.topic)
+            if replay_from is not None:
+                position = replay_from(tp.partition, known or 0, await self.bounds(tp))
             await self._thread.call_thread(self._seek_in_thread, tp, position)
             self._committed_offset[tp] = known
+            self.covered[tp] = known or 0
             self._read_offset[tp] = position
             self.next_queued[tp] = self.next_due[tp] = position
             self.started_at[tp] = (position, known or 0)
@@ -88,6 +94,11 @@ class BatchConsumer(driver.Consumer):
     async def committed(self, tp: TP) -> int:
         """The acknowledged offset of a partition; 0 where there is none."""
         return await self._thread.call_thread(self._thread._ensure_consumer().committed, tp) or 0
+
+    async def bounds(self, tp: TP) -> tuple[int, int]:
+        """The first offset that a partition's log holds, and its end."""
+        first, end = await self.earliest_offsets(tp), await self.highwaters(tp)
+        return next(iter(first.values()), None) or 0, next(iter(end.values()), None) or 0
 
     async def rewind(self, tp: TP) -> None:
         """Read again from the next batch that is due: one before it was lost on the way."""
@@ -128,6 +139,9 @@ class BatchConsumer(driver.Consumer):
                 await asyncio.wait_for(self.commit(), self.app.conf.broker_session_timeout / 2)
         except Exception as e:  # noqa: BLE001  the batches will be replayed: fences make that harmless
             log.warning("no commit before the partitions moved: %r", e)
+        if self.app.batching.taker.quick():
+            await pacing.at_once(self.app)
+        self.app.batching.taker.drop()
         await super().on_partitions_revoked(revoked)
 
     async def _commit_offsets(self, offsets: dict[TP, int], start_new_transaction: bool = True) -> bool:
@@ -141,8 +155,14 @@ class BatchConsumer(driver.Consumer):
             for tp, end in (await self.highwaters(*states) if states else {}).items():
                 self.app.tables._changelogs[tp.topic].data.reach(TP(*tp), end)
         done = bool(await super()._commit_offsets(offsets, start_new_transaction))
+        if done:
+            self.covered |= {TP(*tp): offset for tp, offset in offsets.items()}
         self.stats["commits" if done else "commits_refused"] += 1
         return done
+
+    async def on_stop(self) -> None:
+        await super().on_stop()
+        await pacing.at_once(self.app)
 
     # ── the pump ────────────────────────────────────────────────────────────────────────────────────────────────────
     async def _drain_messages(self, fetcher: Any) -> None:
@@ -235,22 +255,28 @@ class BatchConsumer(driver.Consumer):
 
 
 class Batching:
-    """What `install` adds to an app: the publisher and the sizes."""
+    """What `install` adds to an app: the publisher, the sizes, and who takes snapshots.
+
+    `replayed`: topic → from which offset a partition of it is read again, by what is committed and the log's bounds.
+    `after`: topic → the replayed topic that is read first.
+    """
 
     def __init__(
         self,
         publisher: Publisher,
         batch_records: int,
         linger_ms: int,
-        replayed: frozenset[str],
-        after: Mapping[str, str] | None = None,
+        replayed: Mapping[str, Replay],
+        after: Mapping[str, str],
+        taker: Taker,
     ) -> None:
         self.publisher = publisher
         self.batch_records = batch_records
         self.linger_ms = linger_ms
         self.linger_bytes = 256 * 1024  # a fetch of this size is answered at once
         self.replayed = replayed
-        self.after = after or {}
+        self.after = after
+        self.taker = taker
 
 
 def install(app: faust.App, batching: Batching) -> faust.App:

@@ -36,6 +36,7 @@ from processors.partials import Shares
 from processors.records import Cause, Output, Record, Refusal, to_millis
 from processors.references import References
 from processors.seen import Claim, SeenIds, id_bytes
+from processors.snapshots.files import Files, Memory
 from topics.contract import ORDINALS, CleanEvent, CleanVersion, Known, Reference, Revisable, position
 
 _encode = msgspec.json.Encoder().encode
@@ -46,11 +47,15 @@ class Partition:
     """The state of one raw partition and the fold over it. All streams of a domain have `partitions` partitions.
 
     `published_until`: the committed raw offset; what records before it caused has been published.
+    `files`: where large parts of the state lie; in memory where none are given.
     """
 
-    def __init__(self, flow: Dataflow, partition: int, partitions: int, published_until: int = 0) -> None:
+    def __init__(
+        self, flow: Dataflow, partition: int, partitions: int, published_until: int = 0, files: Files | None = None
+    ) -> None:
         stream = flow.stream
         self.flow = flow
+        self.files = files or Memory()
         self.partition = partition
         self.published_until = published_until
         self.fence = -1  # the raw offset that caused the last clean record in the state
@@ -60,7 +65,7 @@ class Partition:
         self.folds = [KpiFold(k, stream.allowed_lateness, stream.clean_event) for k in stream.kpis]
         self.gauges = [GaugeFold(g, partition) for g in stream.gauges]
         self.references = References(stream.references)
-        self.history = History() if stream.references else None
+        self.history = History(self.files) if stream.references else None
         self.counts: Counter[str] = Counter()
         self.drift: Counter[str] = Counter()
         self._position = -1
@@ -74,6 +79,19 @@ class Partition:
         self._shares = Shares(stream, partition, partitions)
 
     # ── the state: a fold over clean events ─────────────────────────────────────────────────────────────────────────
+    @property
+    def marks(self) -> tuple[int, int, int | None]:
+        """The fence, the position of the last clean record in the state, and the watermark (ms)."""
+        return self.fence, self._position, self.watermark_ms
+
+    @marks.setter
+    def marks(self, marks: tuple[int, int, int | None]) -> None:
+        self.fence, self._position, self.watermark_ms = marks
+
+    def settled(self, next_offset: int) -> bool:
+        """Whether all that follows from the state has been given out, the next raw record being that at `next_offset`."""
+        return self.fence < next_offset and not self._owed and not any(fold.dirty for fold in self._kept())
+
     def recover(self, values: Iterable[bytes]) -> None:
         """Fold clean records read back from the log; those at or below the fence are repeats."""
         for value in values:

@@ -20,6 +20,23 @@ def _nothing(_: Any) -> tuple[()]:
     return ()
 
 
+def _same(figures: Any) -> Any:
+    return figures
+
+
+@dataclass(frozen=True)
+class Form:
+    """How running figures stand in a snapshot: `of(figures)` is a value of `type`, which msgspec can write; `back` undoes it.
+
+    A snapshot is written by a copy of the process. `at_once`: `of` does not work in a copy, so the process itself calls it.
+    """
+
+    type: Any = None
+    of: Callable[[Any], Any] = _same
+    back: Callable[[Any], Any] = _same
+    at_once: bool = False
+
+
 @dataclass(frozen=True)
 class Dataflow:
     """What a business adds: how its events are identified, accepted, enriched and remembered, and what follows from them.
@@ -28,6 +45,7 @@ class Dataflow:
     `enrich(clean, lookup)` gives it with every field set that depends on reference data; for revisions, too.
     `remember(figures, clean)` folds an accepted event, enriched, into the running figures that `figures()` starts.
     `joins(clean)` names the entities that an enriched event depends on; `derive(clean)` gives events for other streams.
+    `form` says how the figures are written to a snapshot.
     `joined_by` are the streams that the versions of a reference stream are told to.
     """
 
@@ -40,3 +58,4 @@ class Dataflow:
     joins: Callable[[Any], Iterable[tuple[Reference, str]]] = _nothing
     derive: Callable[[Any], Iterable[Derived]] = _nothing
     joined_by: tuple[Stream, ...] = ()
+    form: Form = Form()

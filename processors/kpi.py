@@ -74,6 +74,14 @@ class KpiFold:
         for start in [s for s in self.windows if s + self._kept <= watermark_s]:
             del self.windows[start]
 
+    def restore(self, windows: dict[int, dict[Dims, Cell]]) -> None:
+        """Go on with the windows of a snapshot, which has lists for sets."""
+        for cells in windows.values() if self._distinct else ():
+            for cell in cells.values():
+                for i in self._distinct:
+                    cell[i] = set(cell[i])
+        self.windows = windows
+
     def touch_since(self, offset: int) -> None:
         """Mark every cell that changed at or after `offset`: its last value may not have been published."""
         for start, window in self.windows.items():

@@ -39,6 +39,15 @@ class Progress(NamedTuple):
     heard_at: float
 
 
+class MergeForm(msgspec.Struct, array_like=True, frozen=True):
+    """A merge as a snapshot has it. `progress`: raw partition → offset and watermark."""
+
+    cells: dict[Window, dict[Dims, dict[int, Share]]]
+    progress: dict[int, tuple[int, float]]
+    closed: set[Window]
+    buffers: dict[int, list[Partial]]
+
+
 class Merge:
     """The cells of one partition of the partials topic; totals go to the same partition of the KPI topics.
 
@@ -169,6 +178,27 @@ class Merge:
         for window in [w for w in self.cells if self._end(w) + self._lateness <= slowest]:
             del self.cells[window]
             self.closed.discard(window)
+
+    # ── snapshots ───────────────────────────────────────────────────────────────────────────────────────────────────
+    @property
+    def settled(self) -> bool:
+        """Whether every change has been given out."""
+        return self.ready and not self._dirty
+
+    def form(self) -> MergeForm:
+        progress = {p: (known.offset, known.watermark) for p, known in self.progress.items()}
+        return MergeForm(self.cells, progress, self.closed, self._buffers)
+
+    def restore(self, form: MergeForm, now: float) -> None:
+        """Go on from a snapshot; all partitions have been heard of `now`, as when the topic is read again."""
+        self.cells, self.closed = form.cells, form.closed
+        self.progress = {p: Progress(offset, watermark, now) for p, (offset, watermark) in form.progress.items()}
+        self._buffers.update(form.buffers)
+
+    def holds(self, end: int) -> None:
+        """The records before the offset `end` are in what it was restored from."""
+        if not self.ready and end >= self._published_until:
+            self._catch_up()
 
     # ── what is published ───────────────────────────────────────────────────────────────────────────────────────────
     def _state(self, kpi: Kpi, window: Window, changes: int) -> dict[str, Any]:

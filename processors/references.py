@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import operator
 from bisect import bisect_left, bisect_right
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
 
 from processors.records import to_millis
 from topics.contract import CleanVersion, Reference
@@ -57,6 +60,22 @@ class References:
             known[here] = new
         later = (told.from_ms for told in known[here + 1 :] if told.offset <= offset)
         return new.from_ms, next(later, ALWAYS_MS)
+
+    @property
+    def form(self) -> dict[str, dict[str, list[Told]]]:
+        """Reference → entity → its versions, for a snapshot."""
+        return self._entities
+
+    def restore(self, form: dict[str, dict[str, list[Any]]], versions: Mapping[str, type[CleanVersion]]) -> None:
+        """Take the versions of a snapshot in, whose records are still plain values."""
+        for prefix, entities in form.items():
+            kind = versions[prefix]
+            self._entities[prefix] = {
+                entity: [
+                    Told(from_ms, accepted, offset, msgspec.convert(v, kind)) for from_ms, accepted, offset, v in known
+                ]
+                for entity, known in entities.items()
+            }
 
     def at(self, prefix: str, entity: str, event_ms: int, offset: int) -> CleanVersion | None:
         """The version in force at an event time, among those told at or before a raw offset; None where there is none."""

@@ -12,15 +12,23 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
+
+from processors.snapshots.files import DamagedError, Files
 
 HOUR_MS = 3_600_000
 SEAL_AT = 1 << 17  # ids in the dictionary, about 20 MB
 UINT32_MAX = 2**32 - 1
+_HEAD = struct.Struct(
+    "<IqqB11x"
+)  # of a segment's file: checksum of the rest, ids, least offset, bytes of each relative offset
 
 
 class Claim(NamedTuple):
@@ -30,18 +38,57 @@ class Claim(NamedTuple):
     offset: int
 
 
+Relative = npt.NDArray[np.uint32] | npt.NDArray[np.int64]
+
+
+class SeenForm(msgspec.Struct, array_like=True, frozen=True):
+    """The ids as a snapshot has them. `sealed`: (hour, file) of each segment."""
+
+    now: int
+    recent: dict[int, dict[bytes, int]]
+    sealed: list[tuple[int, str]]
+
+
 class Segment:
-    """Ids of one hour that are no longer added to, sorted by their upper half."""
+    """Ids of one hour that are no longer added to, sorted by their upper half. `name`: of its file in snapshots."""
 
     def __init__(
-        self, hour: int, upper: npt.NDArray[np.uint64], lower: npt.NDArray[np.uint64], offsets: npt.NDArray[np.int64]
+        self, hour: int, upper: npt.NDArray[np.uint64], lower: npt.NDArray[np.uint64], relative: Relative, base: int
     ) -> None:
+        self.hour, self.upper, self.lower = hour, upper, lower
+        self._relative, self._base = relative, base
+        self.name = ""
+
+    @classmethod
+    def sort(
+        cls, hour: int, upper: npt.NDArray[np.uint64], lower: npt.NDArray[np.uint64], offsets: npt.NDArray[np.int64]
+    ) -> Segment:
+        """A segment of ids in any order."""
         order = np.argsort(upper, kind="stable")
-        self.hour = hour
-        self.upper, self.lower = upper[order], lower[order]
-        self._base = int(offsets.min())
-        relative = offsets[order] - self._base
-        self._relative = relative.astype(np.uint32) if relative.max() <= UINT32_MAX else relative
+        base = int(offsets.min())
+        relative = offsets[order] - base
+        small = relative.max() <= UINT32_MAX
+        return cls(hour, upper[order], lower[order], relative.astype(np.uint32) if small else relative, base)
+
+    def to_bytes(self) -> bytes:
+        columns = b"".join(c.tobytes() for c in (self.upper, self.lower, self._relative))
+        return _HEAD.pack(zlib.crc32(columns), len(self), self._base, self._relative.itemsize) + columns
+
+    @classmethod
+    def from_bytes(cls, hour: int, name: str, data: bytes) -> Segment:
+        """The segment whose bytes these are; DamagedError where they are not."""
+        if len(data) < _HEAD.size:
+            raise DamagedError(f"{name} has no beginning")
+        checksum, count, base, width = _HEAD.unpack_from(data)
+        columns = memoryview(data)[_HEAD.size :]
+        if len(columns) != count * (16 + width) or zlib.crc32(columns) != checksum:
+            raise DamagedError(f"{name} does not hold what was written")
+        upper, lower = np.frombuffer(columns[: 16 * count], np.uint64).reshape(2, -1)
+        rest = columns[16 * count :]
+        relative: Relative = np.frombuffer(rest, np.uint32) if width == 4 else np.frombuffer(rest, np.int64)
+        segment = cls(hour, upper, lower, relative, base)
+        segment.name = name
+        return segment
 
     def __len__(self) -> int:
         return len(self.upper)
@@ -130,13 +177,31 @@ class SeenIds:
         upper, lower = halves(list(ids))
         offsets = np.fromiter(ids.values(), np.int64, len(ids))
         same = [s for s in self._sealed if s.hour == hour]
-        merged = Segment(
+        merged = Segment.sort(
             hour,
             np.concatenate([*(s.upper for s in same), upper]),
             np.concatenate([*(s.lower for s in same), lower]),
             np.concatenate([*(s.offsets for s in same), offsets]),
         )
         self._sealed = [*(s for s in self._sealed if s.hour != hour), merged]
+
+    # ── snapshots: what is sealed is written once and referred to ───────────────────────────────────────────────────
+    def name_segments(self, files: Files) -> list[str]:
+        """Give every sealed segment the name of a file; all names."""
+        for segment in self._sealed:
+            segment.name = segment.name or files.name(f"seen-{segment.hour}")
+        return [s.name for s in self._sealed]
+
+    def form(self, files: Files) -> SeenForm:
+        """The ids for a snapshot, those of named segments in their files."""
+        for segment in self._sealed:
+            if segment.name not in files:
+                files.write(segment.name, segment.to_bytes())
+        return SeenForm(self._now, self._recent, [(s.hour, s.name) for s in self._sealed])
+
+    def restore(self, form: SeenForm, files: Files) -> None:
+        self._now, self._recent = form.now, form.recent
+        self._sealed = [Segment.from_bytes(hour, name, files.whole(name)) for hour, name in form.sealed]
 
 
 def halves(ids: Sequence[bytes]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from faust.stores.base import Store
@@ -56,8 +56,18 @@ class StateStore(Store):
         self.positions = {tp: o for tp, o in self.positions.items() if tp.partition in mine}
         self.written = {tp: n for tp, n in self.written.items() if tp.partition in mine}
         for p in mine - self.states.keys():
-            committed = await self.app.consumer.committed(TP(self.table.source_topic, p))
-            self.states[p] = self.table.new_state(p, committed)
+            self.states[p] = await self._new_state(p)
+
+    async def _new_state(self, p: int) -> Any:
+        """A state for a partition, and the positions that its changelogs are read from: those of a snapshot, if any."""
+        consumer, changelogs = self.app.consumer, self.app.tables._changelogs
+        committed = await consumer.committed(TP(self.table.source_topic, p))
+        bounds = {topic: await consumer.bounds(TP(topic, p)) for topic in self.table.changelogs}
+        state, held = self.table.new_state(p, committed, bounds)
+        for topic, end in held.items():
+            store = changelogs[topic].data
+            store.positions[TP(topic, p)], store.written[TP(topic, p)] = end - 1, 0
+        return state
 
     def reset_state(self) -> None:
         self.states.clear()
@@ -91,11 +101,13 @@ class StateStore(Store):
 class StateTable(Table):
     """A Faust table whose value for a partition is a state object with `recover(values)`.
 
-    `new_state(partition, committed)` makes an empty one; `committed` is the offset acknowledged on `source_topic`.
+    `new_state(partition, committed, bounds)` makes one, empty or from a snapshot, and says up to which offsets of its
+    `changelogs` it holds them; `committed` is the offset acknowledged on `source_topic`, `bounds` are those of the changelogs.
     """
 
-    new_state: Callable[[int, int], Any]
+    new_state: Callable[[int, int, Mapping[str, tuple[int, int]]], tuple[Any, Mapping[str, int]]]
     source_topic: str
+    changelogs: tuple[str, ...]
 
     def _new_store(self) -> StateStore:
         return StateStore("memory://", self.app, self, table_name=self.name, loop=self.loop)

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import datetime as dt
 
-from processors.flow import Dataflow
+import msgspec
+
+from processors.flow import Dataflow, Form
 from processors.operators import hashtags, mentions, score_sentiment, sentiment_category
 from processors.records import SKEW_MS, Cause, Refusal, from_millis, to_millis
 from topics.tweets import TWEETS, CleanTweet, Tweet
@@ -20,14 +22,11 @@ from topics.tweets import TWEETS, CleanTweet, Tweet
 FIRST_TWEET_MS = 1_142_899_200_000  # 2006-03-21: nothing on the network is older
 
 
-class UserFigures:
+class UserFigures(msgspec.Struct, array_like=True):
     """When a user was first seen, and how many tweets they wrote on each of the last days."""
 
-    __slots__ = ("days", "first_seen_at")
-
-    def __init__(self, first_seen_at: dt.datetime) -> None:
-        self.first_seen_at = first_seen_at
-        self.days: dict[int, int] = {}
+    first_seen_at: dt.datetime
+    days: dict[int, int] = {}
 
 
 Users = dict[str, UserFigures]
@@ -101,4 +100,4 @@ def event_id(tweet: Tweet) -> str:
     return tweet.tweet_id
 
 
-FLOW = Dataflow(stream=TWEETS, event_id=event_id, accept=accept, figures=dict, remember=remember)
+FLOW = Dataflow(stream=TWEETS, event_id=event_id, accept=accept, figures=dict, remember=remember, form=Form(Users))

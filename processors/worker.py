@@ -10,20 +10,25 @@ table context:   what they know of the reference data, recovered from the contex
 from __future__ import annotations
 
 import logging
-import tempfile
+import pathlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import faust
+from faust.types import TP
 from faust.web import View
 
+from processors import membership
 from processors.answers import outdated
 from processors.batching import Batching, batches, fail, install, state_positions
 from processors.dataflow import Partition
 from processors.flow import Dataflow
 from processors.merge import Merge
 from processors.publisher import Publisher
+from processors.snapshots import keeping, pacing
+from processors.snapshots.store import Bounds, Stores
+from processors.snapshots.taking import Capture, Taker
 from processors.state_table import ContextTable, StateTable
 from riverhouse import addresses
 from riverhouse.clock import unix
@@ -41,10 +46,20 @@ def build(flows: Sequence[Dataflow], index: int, partitions: int) -> faust.App:
     public = frozenset(t.name for f in flows for t in f.stream.kpi_topics)
     publisher = Publisher(addresses.bootstrap(), headers, public)
     conf = load().workers
-    replayed = frozenset(f.stream.partials.name for f in flows if f.stream.kpis)
+    stores = Stores(flows, partitions)
+    workers = [StreamWorker(app, flow, publisher, partitions, stores) for flow in flows]
+    taker = Taker(conf.snapshot_interval_s, lambda: [c for w in workers for c in w.captures()])
+    replayed = {w.flow.stream.partials.name: w.replay_from for w in workers if w.flow.stream.kpis}
     after = {t.name: f.stream.partials.name for f in flows for t in f.stream.windowed_topics}
-    install(app, Batching(publisher, conf.batch_records, conf.linger_ms, replayed, after))
-    workers = [StreamWorker(app, flow, publisher, partitions) for flow in flows]
+    install(app, Batching(publisher, conf.batch_records, conf.linger_ms, replayed, after, taker))
+
+    @app.on_partitions_assigned.connect
+    async def remember_membership(*_: Any, **__: Any) -> None:
+        membership.remember(member_note(domain, index), app.consumer._thread._ensure_consumer())  # noqa: SLF001
+
+    @app.timer(1.0)
+    async def snapshots() -> None:
+        await pacing.advance(app)
 
     @app.timer(1.0)
     async def close_quiet_windows() -> None:
@@ -61,7 +76,12 @@ def build(flows: Sequence[Dataflow], index: int, partitions: int) -> faust.App:
 
     def describe() -> dict[str, Any]:
         streams = {w.flow.stream.prefix: w.describe() for w in workers}
-        return {"positions": state_positions(app), "stats": dict(app.consumer.stats), "streams": streams}
+        return {
+            "positions": state_positions(app),
+            "stats": dict(app.consumer.stats),
+            "streams": streams,
+            "snapshots": taker.figures,
+        }
 
     @app.timer(10.0)
     async def report() -> None:
@@ -72,18 +92,26 @@ def build(flows: Sequence[Dataflow], index: int, partitions: int) -> faust.App:
     return app
 
 
+def folder(domain: str, index: int) -> pathlib.Path:
+    """The folder of one worker."""
+    return addresses.home() / "data" / "workers" / f"{domain}-{index}"
+
+
+def member_note(domain: str, index: int) -> pathlib.Path:
+    """Where a worker notes which member of its group it is."""
+    return folder(domain, index) / "member"
+
+
 def new_app(domain: str, group: str, index: int, partitions: int) -> faust.App:
     """A Faust app with our settings."""
     conf = load().workers
-    folder = addresses.home() / "data" / "workers" / f"{domain}-{index}"
-    folder.mkdir(parents=True, exist_ok=True)
-    tempfile.tempdir = str(folder)  # where the history of revisable events lies
+    folder(domain, index).mkdir(parents=True, exist_ok=True)
     return faust.App(
         group,
         broker="kafka://" + addresses.bootstrap().replace(",", ";"),
         store="memory://",
         Table=StateTable,
-        datadir=str(folder),
+        datadir=str(folder(domain, index)),
         topic_partitions=partitions,
         topic_disable_leader=True,
         topic_allow_declare=False,
@@ -104,16 +132,19 @@ def new_app(domain: str, group: str, index: int, partitions: int) -> faust.App:
 class StreamWorker:
     """One stream's tables and agents in the app."""
 
-    def __init__(self, app: faust.App, flow: Dataflow, publisher: Publisher, partitions: int) -> None:
+    def __init__(self, app: faust.App, flow: Dataflow, publisher: Publisher, partitions: int, stores: Stores) -> None:
         self.app, self.flow, self.publisher, self.partitions = app, flow, publisher, partitions
-        self.merges: dict[tuple[int, int], Merge] = {}  # by generation of the group and partition
+        self.merges: dict[int, Merge] = {}  # by partition, prepared in `generation`
+        self.generation = -1
         self.gauges = frozenset(t.name for t in flow.stream.gauge_topics)
+        self.stores = stores
         stream = flow.stream
         self.table = app.Table(
             f"state-{stream.prefix}", partitions=partitions, changelog_topic=self._topic(stream.clean)
         )
-        self.table.new_state = lambda p, committed: Partition(flow, p, partitions, committed)
+        self.table.new_state = self._new_state
         self.table.source_topic = stream.raw.name
+        self.table.changelogs = (stream.clean.name, *((stream.context.name,) if stream.references else ()))
         if stream.references:
             changelog = self._topic(stream.context)
             context = ContextTable(
@@ -148,11 +179,9 @@ class StreamWorker:
     async def totals(self, partials: Any) -> None:
         async for batch in batches(self.app, partials):
             try:
-                p, now = batch.tp.partition, batch.generation
-                if batch.first or (now, p) not in self.merges:
-                    self.merges = {at: m for at, m in self.merges.items() if at[0] == now}
-                    self.merges[now, p] = Merge(self.flow.stream, self.partitions, p, batch.committed)
-                self.publisher.send(self.merges[now, p].process(batch.records, unix()), now)
+                self.generation = batch.generation
+                merge = self.merges[batch.tp.partition]
+                self.publisher.send(merge.process(batch.records, unix()), batch.generation)
             except Exception:
                 log.exception("batch %s from %d failed", batch.tp, batch.base)
                 fail("a batch of partials could not be processed", f"{batch.tp} from {batch.base}")
@@ -163,15 +192,50 @@ class StreamWorker:
             keys = outdated(batch.records, now)
             if keys and topic in self.gauges:
                 self.publisher.send(self.table.state_of(p).answer(topic, keys), now)
-            elif keys and (now, p) in self.merges:  # else it begins with its first total: all will be published
-                self.publisher.send(self.merges[now, p].answer(topic, keys, unix()), now)
+            elif keys:
+                self.publisher.send(self.merges[p].answer(topic, keys, unix()), now)
+
+    # ── snapshots ───────────────────────────────────────────────────────────────────────────────────────────────────
+    def _new_state(self, p: int, committed: int, bounds: Bounds) -> tuple[Partition, Mapping[str, int]]:
+        store = self.stores.of(self.flow.stream, p)
+
+        def new() -> Partition:
+            return Partition(self.flow, p, self.partitions, committed, store.files)
+
+        return keeping.load_state(store, new, committed, bounds)
+
+    def replay_from(self, p: int, committed: int, bounds: tuple[int, int]) -> int:
+        """Prepare the merge of a partition that has just been assigned; the offset of the partials that it goes on from."""
+        store, stream = self.stores.of(self.flow.stream, p), self.flow.stream
+        if self.generation != self.app.consumer_generation_id:
+            self.generation, self.merges = self.app.consumer_generation_id, {}
+
+        def new() -> Merge:
+            return Merge(stream, self.partitions, p, committed)
+
+        self.merges[p], position = keeping.load_merge(store, new, committed, {stream.partials.name: bounds}, unix())
+        return max(position, bounds[0])
+
+    def captures(self) -> Iterator[Capture]:
+        """What snapshots can be taken of, between batches."""
+        stream, next_due = self.flow.stream, self.app.consumer.next_due
+        changelogs = self.app.tables._changelogs  # noqa: SLF001
+        for p, state in self.table.data.states.items():
+            done = next_due.get(TP(stream.raw.name, p))
+            held = {t: changelogs[t].data.positions.get(TP(t, p)) for t in self.table.changelogs}
+            if done is not None and None not in held.values() and state.settled(done):
+                ends = {topic: position + 1 for topic, position in held.items()}
+                yield keeping.capture_state(self.stores.of(stream, p), state, done, ends)
+        for p, merge in self.merges.items():
+            done = next_due.get(TP(stream.partials.name, p))
+            if done is not None and merge.settled:
+                yield keeping.capture_merge(self.stores.of(stream, p), merge, stream.partials.name, done)
 
     def close_windows(self) -> None:
         """Publish what has closed since the last batch of partials."""
-        now = self.app.consumer_generation_id
-        for (generation, _), merge in self.merges.items():
-            if generation == now:
-                self.publisher.send(merge.publish(unix()), now)
+        if self.generation == self.app.consumer_generation_id:
+            for merge in self.merges.values():
+                self.publisher.send(merge.publish(unix()), self.generation)
 
     def describe(self) -> dict[str, Any]:
         """What the worker holds of the stream, by partition."""
@@ -191,7 +255,7 @@ class StreamWorker:
                 }
                 for p, s in states.items()
             },
-            "cells": {p: sum(map(len, m.cells.values())) for (_, p), m in self.merges.items()},
+            "cells": {p: sum(map(len, m.cells.values())) for p, m in self.merges.items()},
         }
 
     def summary(self) -> dict[str, int]:

@@ -68,6 +68,9 @@ class Workers(BaseModel):
         default=100, ge=0, description="how long the broker gathers records before it answers a fetch"
     )
     commit_interval_s: float = Field(default=1.0, gt=0)
+    snapshot_interval_s: float = Field(
+        default=60.0, ge=0, description="how often the state is written to disk, at most; 0: never"
+    )
     session_timeout_s: float = Field(default=10.0, ge=6, description="a silent worker's partitions move after this")
 
 

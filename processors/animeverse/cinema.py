@@ -13,79 +13,19 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from processors.animeverse.common import DAY_MS, NONE, UNKNOWN, Newest, base, buyer, flags, out_of_range, untimely
-from processors.flow import Dataflow, Lookup
+from processors.animeverse.common import DAY_MS, NONE, UNKNOWN, base, buyer, flags, out_of_range, untimely
+from processors.animeverse.screenings import KEPT_MS, Figures, FiguresForm, Screening, Ticket, figures_of, form_of
+from processors.flow import Dataflow, Form, Lookup
 from processors.records import Cause, Derived, Refusal, from_millis, to_millis
 from topics.animeverse.cinema import CINEMA, Admission, CleanAdmission
 from topics.animeverse.journeys import JOURNEYS, Step
 from topics.animeverse.reference import CUSTOMERS, SCREENINGS, TITLES
 from topics.contract import Reference
 
-KEPT_MS = 3 * DAY_MS
 AHEAD_MS = 366 * DAY_MS  # tickets are not sold earlier than this; a start beyond it would be kept for ever
-SWEEP_MS = 3_600_000  # event time between two sweeps
 OF_VERSIONS = frozenset(
     {"unknown_screening", "unknown_title", "unknown_customer", "after_start", "cancelled_screening", "no_such_seat"}
 )
-
-
-class Ticket:
-    """A ticket sold, and the one that was sold for the same seat before it."""
-
-    __slots__ = ("before", "customer_id", "offset", "price_class", "refunded", "seat")
-
-    def __init__(self, clean: CleanAdmission, before: Ticket | None) -> None:
-        self.seat, self.customer_id, self.price_class = clean.seat, clean.customer_id, clean.price_class
-        self.offset, self.before = clean.raw_offset, before
-        self.refunded = -1  # raw offset of its refund
-
-
-class Screening:
-    """What was sold of a screening."""
-
-    __slots__ = ("seats", "starts_ms", "tickets")
-
-    def __init__(self, starts_ms: int) -> None:
-        self.starts_ms = starts_ms  # as printed first
-        self.tickets: dict[str, Ticket] = {}
-        self.seats: dict[int, Ticket] = {}  # the newest ticket of each
-
-    def ticket(self, ticket_id: str, offset: int) -> Ticket | None:
-        """A ticket that was sold below a raw offset."""
-        ticket = self.tickets.get(ticket_id)
-        return ticket if ticket and ticket.offset < offset else None
-
-    def taken(self, seat: int, offset: int) -> bool:
-        """Whether the log below a raw offset holds a ticket for the seat, and no refund of it."""
-        ticket = self.seats.get(seat)
-        while ticket and ticket.offset >= offset:
-            ticket = ticket.before
-        return ticket is not None and not 0 <= ticket.refunded < offset
-
-
-class Figures:
-    """The screenings that are on sale or were shown in the last days."""
-
-    def __init__(self) -> None:
-        self.newest = Newest()
-        self._screenings: dict[str, Screening] = {}
-        self._swept_ms = 0
-
-    def screening(self, screening_id: str, newest_ms: int) -> Screening | None:
-        """A screening's tickets; None where there are none, or none any more."""
-        known = self._screenings.get(screening_id)
-        return known if known and known.starts_ms >= newest_ms - KEPT_MS else None
-
-    def begin(self, screening_id: str, starts_ms: int) -> Screening:
-        new = self._screenings[screening_id] = Screening(starts_ms)
-        return new
-
-    def expire(self) -> None:
-        """Forget the screenings that no record can meet any more; at most once for each hour of event time."""
-        before_ms = self.newest.settled_ms - KEPT_MS
-        if before_ms >= self._swept_ms + SWEEP_MS:
-            self._screenings = {i: s for i, s in self._screenings.items() if s.starts_ms >= before_ms}
-            self._swept_ms = before_ms
 
 
 def event_id(admission: Admission) -> str:
@@ -223,7 +163,8 @@ def remember(figures: Figures, clean: CleanAdmission) -> None:
     if screening is None and starts_ms >= newest_ms - KEPT_MS:
         screening = figures.begin(clean.screening_id, starts_ms)
     if screening is not None and clean.kind == "ticket":
-        ticket = Ticket(clean, screening.seats.get(clean.seat))
+        before = screening.seats.get(clean.seat)
+        ticket = Ticket(clean.seat, clean.customer_id, clean.price_class, clean.raw_offset, before)
         screening.tickets[clean.event_id] = screening.seats[clean.seat] = ticket
     elif screening is not None and clean.kind == "refund" and clean.ticket_id in screening.tickets:
         screening.tickets[clean.ticket_id].refunded = clean.raw_offset
@@ -250,5 +191,5 @@ def derive(clean: CleanAdmission) -> Iterator[Derived]:
 
 FLOW = Dataflow(
     stream=CINEMA, event_id=event_id, accept=accept, figures=Figures, remember=remember, enrich=enrich, joins=joins,
-    derive=derive,
+    derive=derive, form=Form(FiguresForm, form_of, figures_of),
 )  # fmt: skip

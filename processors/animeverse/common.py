@@ -81,6 +81,14 @@ def quotient(over: int, under: int, digits: int) -> float:
     return (magnitude if over >= 0 else -magnitude) / scale
 
 
+class NewestForm(NamedTuple):
+    """`Newest` in a snapshot."""
+
+    offsets: bytes
+    times: bytes
+    settled_ms: int
+
+
 class Newest:
     """The greatest event time of a partition's clean events, as of any recent raw offset.
 
@@ -103,6 +111,17 @@ class Newest:
             self.settled_ms = self._times[old - 1]
         if old > REPLAYED:
             del self._offsets[:old], self._times[:old]
+
+    def form(self) -> NewestForm:
+        return NewestForm(self._offsets.tobytes(), self._times.tobytes(), self.settled_ms)
+
+    @classmethod
+    def of(cls, form: NewestForm) -> Newest:
+        new = cls()
+        new._offsets.frombytes(form.offsets)
+        new._times.frombytes(form.times)
+        new.settled_ms = form.settled_ms
+        return new
 
     def before(self, offset: int) -> int:
         """The greatest event time of the events below a raw offset, in ms; 0 where there are none."""

@@ -18,8 +18,10 @@ from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from typing import NamedTuple
 
+import msgspec
+
 from processors.animeverse.common import DAY_MS, base, untimely
-from processors.flow import Dataflow
+from processors.flow import Dataflow, Form
 from processors.records import Cause, Refusal, from_millis, to_millis
 from topics.animeverse.journeys import CONVERSION, JOURNEYS, SESSION_GAP, CleanStep, SessionChange, Step, VisitChange
 
@@ -44,26 +46,22 @@ class Session(NamedTuple):
         return Counter({name: sign * n for name, n in whole.items()})
 
 
-class Visit:
+class Visit(msgspec.Struct, array_like=True):
     """A visit to the cinema."""
 
-    __slots__ = ("at_ms", "converted", "refunded")
+    at_ms: int
+    converted: bool
+    refunded: bool
 
-    def __init__(self, at_ms: int, *, converted: bool, refunded: bool) -> None:
-        self.at_ms, self.converted, self.refunded = at_ms, converted, refunded
 
-
-class Customer:
+class Customer(msgspec.Struct, array_like=True):
     """A customer's sessions, purchases and visits."""
 
-    __slots__ = ("newest_ms", "purchases", "sessions", "until_ms", "visits")
-
-    def __init__(self) -> None:
-        self.newest_ms = 0
-        self.until_ms = 0  # newest step or visit
-        self.sessions: list[Session] = []
-        self.purchases: list[int] = []  # event times, sorted
-        self.visits: dict[str, Visit] = {}
+    newest_ms: int = 0
+    until_ms: int = 0  # newest step or visit
+    sessions: list[Session] = []
+    purchases: list[int] = []
+    visits: dict[str, Visit] = {}
 
     def near(self, at_ms: int) -> list[Session]:
         """The sessions that a step belongs to: none, one, or two that it joins together."""
@@ -95,13 +93,12 @@ class Customer:
             del self.visits[visit_id]
 
 
-class Figures:
+class Figures(msgspec.Struct):
     """The customers of the last days."""
 
-    def __init__(self) -> None:
-        self.newest_ms = 0
-        self._customers: dict[str, Customer] = {}
-        self._swept_ms = 0
+    newest_ms: int = 0
+    _customers: dict[str, Customer] = {}
+    _swept_ms: int = 0
 
     def customer(self, customer_id: str) -> Customer:
         """A customer's figures; empty ones where nothing is known, or nothing any more."""
@@ -217,4 +214,6 @@ def _remember_visit(customer: Customer, clean: CleanStep, visit_ms: int) -> None
         known.refunded = True
 
 
-FLOW = Dataflow(stream=JOURNEYS, event_id=event_id, accept=accept, figures=Figures, remember=remember)
+FLOW = Dataflow(
+    stream=JOURNEYS, event_id=event_id, accept=accept, figures=Figures, remember=remember, form=Form(Figures)
+)

@@ -10,12 +10,13 @@ State of a raw partition: the sales of three days (`sales.py`), and the newest e
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from processors.animeverse.common import NONE, UNKNOWN, Newest, base, buyer, flags, untimely
+from processors.animeverse.common import NONE, UNKNOWN, Newest, NewestForm, base, buyer, flags, untimely
 from processors.animeverse.sales import KEPT_MS, Lines, Sales
-from processors.flow import Dataflow, Lookup
+from processors.flow import Dataflow, Form, Lookup
 from processors.records import Cause, Derived, Refusal, to_millis
 from topics.animeverse.journeys import JOURNEYS, Step
 from topics.animeverse.pos import POS, CleanLine, CleanReceipt, Line, Receipt
@@ -32,6 +33,25 @@ class Figures:
     def __init__(self) -> None:
         self.sales = Sales()
         self.newest = Newest()
+
+
+class FiguresForm(NamedTuple):
+    """The figures in a snapshot."""
+
+    sales: bytes
+    swept_ms: int
+    newest: NewestForm
+
+
+def _form(figures: Figures) -> FiguresForm:
+    return FiguresForm(figures.sales.to_bytes(), figures.sales.swept_ms, figures.newest.form())
+
+
+def _figures(form: FiguresForm) -> Figures:
+    figures = Figures()
+    figures.sales.restore(form.sales, form.swept_ms)
+    figures.newest = Newest.of(form.newest)
+    return figures
 
 
 def event_id(receipt: Receipt) -> str:
@@ -238,5 +258,5 @@ def derive(clean: CleanReceipt) -> Iterator[Derived]:
 
 FLOW = Dataflow(
     stream=POS, event_id=event_id, accept=accept, figures=Figures, remember=remember, enrich=enrich, joins=joins,
-    derive=derive,
+    derive=derive, form=Form(FiguresForm, _form, _figures, at_once=True),
 )  # fmt: skip

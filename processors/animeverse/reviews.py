@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 from msgspec.structs import replace
 
 from processors.animeverse.common import DAY_MS, UNKNOWN, base, flags, quotient, untimely
-from processors.flow import Dataflow, Lookup
+from processors.flow import Dataflow, Form, Lookup
 from processors.operators import score_sentiment, sentiment_category
 from processors.records import Cause, Derived, Refusal, to_millis
 from topics.animeverse.journeys import JOURNEYS, Step
@@ -27,14 +28,12 @@ OF_VERSIONS = frozenset({"unknown_subject"})
 Key = tuple[str, str]  # kind and id of a subject
 
 
-class Subject:
+class Subject(msgspec.Struct, array_like=True):
     """The stars that a product or film was given."""
 
-    __slots__ = ("days", "reviews", "stars")
-
-    def __init__(self, reviews: int = 0, stars: int = 0) -> None:
-        self.reviews, self.stars = reviews, stars
-        self.days: dict[int, tuple[int, int]] = {}  # UTC day → reviews, stars
+    reviews: int = 0
+    stars: int = 0
+    days: dict[int, tuple[int, int]] = {}
 
     def with_review(self, day: int, stars: int) -> Subject:
         """The figures after one more review; these stay as they are."""
@@ -131,5 +130,5 @@ def derive(clean: CleanReview) -> Iterator[Derived]:
 
 FLOW = Dataflow(
     stream=REVIEWS, event_id=event_id, accept=accept, figures=dict, remember=remember, enrich=enrich, joins=joins,
-    derive=derive,
+    derive=derive, form=Form(Subjects),
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """The sales of one raw partition that may still be returned, in a temporary database of SQLite.
 
 Ten sales a second for three days are millions: on disk they cost a few hundred bytes each and no memory. Like all state it
-is rebuilt from the clean topic, so it has no journal and is gone with its process. Bound: `KEPT_MS` behind the newest event.
+is rebuilt from the clean topic or from a snapshot, so it has no journal and is gone with its process. Bound: `KEPT_MS` behind the newest event.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Sales:
         self._db.execute("pragma synchronous = off")
         self._db.execute(_TABLE)
         self._db.execute(f"create index by_time on sales ({_LATEST_MS})")
-        self._swept_ms = 0
+        self.swept_ms = 0
 
     def __len__(self) -> int:
         return int(self._db.execute("select count(*) from sales").fetchone()[0])
@@ -66,8 +66,20 @@ class Sales:
         returned = returned_ms is not None and returned_offset < offset and returned_ms >= since_ms
         return Sale(_decode(lines) if known else None, returned)
 
+    def to_bytes(self) -> bytes:
+        """The database, for a snapshot. Not to be called in a copy of the process: both would use one file."""
+        return self._db.serialize()
+
+    def restore(self, data: bytes, swept_ms: int) -> None:
+        """Go on from a snapshot."""
+        written = sqlite3.connect(":memory:")
+        written.deserialize(data)
+        written.backup(self._db)
+        written.close()
+        self.swept_ms = swept_ms
+
     def expire(self, before_ms: int) -> None:
         """Forget what was neither sold nor returned since an event time; at most once for each hour of it."""
-        if before_ms >= self._swept_ms + SWEEP_MS:
+        if before_ms >= self.swept_ms + SWEEP_MS:
             self._db.execute(f"delete from sales where {_LATEST_MS} < ?", (before_ms,))
-            self._swept_ms = before_ms
+            self.swept_ms = before_ms

@@ -15,11 +15,12 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from processors.animeverse.common import DAY_MS, base, flags, quotient, untimely
-from processors.flow import Dataflow, Lookup
+from processors.flow import Dataflow, Form, Lookup
 from processors.records import Cause, Refusal, to_millis
 from topics.animeverse.reference import PRODUCTS
 from topics.animeverse.stock import STOCK, CleanMove, Move
@@ -79,6 +80,35 @@ class Item:
 
 
 Items = dict[str, Item]
+
+
+class ItemForm(NamedTuple):
+    """An item in a snapshot."""
+
+    on_hand: int
+    counted_ms: int
+    newest_ms: int
+    alert: str
+    sold: dict[int, int]
+    times: bytes
+    quantities: bytes
+
+
+def _form(items: Items) -> dict[str, ItemForm]:
+    return {
+        name: ItemForm(i.on_hand, i.counted_ms, i.newest_ms, i.alert, i.sold, i.times.tobytes(), i.quantities.tobytes())
+        for name, i in items.items()
+    }
+
+
+def _items(form: dict[str, ItemForm]) -> Items:
+    items: Items = {}
+    for name, f in form.items():
+        item = items[name] = Item()
+        item.on_hand, item.counted_ms, item.newest_ms, item.alert, item.sold = f[:5]
+        item.times.frombytes(f.times)
+        item.quantities.frombytes(f.quantities)
+    return items
 
 
 def event_id(move: Move) -> str:
@@ -160,4 +190,5 @@ def remember(items: Items, clean: CleanMove) -> None:
 
 FLOW = Dataflow(
     stream=STOCK, event_id=event_id, accept=accept, figures=dict, remember=remember, enrich=enrich, joins=joins,
+    form=Form(dict[str, ItemForm], _form, _items),
 )  # fmt: skip

@@ -14,7 +14,7 @@ from rich.table import Table
 from tests.sim.checks import WrongError
 from tests.sim.scenarios import SCENARIOS, play_all
 
-COLUMNS = ("runs", "crashes", "paused", "generations", "steps")
+COLUMNS = ("runs", "crashes", "restored", "torn", "paused", "generations", "steps")
 
 
 @click.command()

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from processors.flow import Dataflow
 from processors.records import Record
 from tests.sim.broker import Broker, Position
+from tests.sim.disk import Disk
 from tests.sim.worker import Crashed, Crashes, Worker
 
 RawLogs = Mapping[str, Sequence[Sequence[Record]]]
@@ -50,12 +51,13 @@ class Cluster:
 
     def __post_init__(self) -> None:
         self.crashes = Crashes(self.rng, self.chances.crash_every, self.chances.crash_at)
+        self.disk = Disk(self.rng)
         self.start()
 
     def start(self) -> None:
         """New workers in the place of those that are gone."""
         while len(self.workers) < self.chances.workers:
-            self.workers.append(Worker(self.flows, self.broker, self.rng, self.crashes))
+            self.workers.append(Worker(self.flows, self.broker, self.rng, self.crashes, self.disk))
         self.rebalance()
 
     def rebalance(self) -> None:
@@ -141,7 +143,7 @@ class Cluster:
 
     def counts(self) -> Counter[str]:
         """What happened in the run, and how often."""
-        return Counter(self.stats) + Counter(crashes=self.crashes.count, steps=self.crashes.number)
+        return Counter(self.stats) + self.disk.used + Counter(crashes=self.crashes.count, steps=self.crashes.number)
 
     def quiet(self) -> bool:
         return all(w.finished() for w in self.workers)

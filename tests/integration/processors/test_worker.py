@@ -24,7 +24,11 @@ EVENTS = 12_000
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
-    settings = {"RIVERHOUSE_WORKERS__SESSION_TIMEOUT_S": "6", "RIVERHOUSE_WORKERS__BATCH_RECORDS": "300"}
+    settings = {
+        "RIVERHOUSE_WORKERS__SESSION_TIMEOUT_S": "6",
+        "RIVERHOUSE_WORKERS__BATCH_RECORDS": "300",
+        "RIVERHOUSE_WORKERS__SNAPSHOT_INTERVAL_S": "1",
+    }
     with start_stack(
         tmp_path_factory.mktemp("workers"), only=("kafka", "registry", "topics"), settings_env=settings
     ) as home:
@@ -32,9 +36,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
 
 
 @contextlib.contextmanager
-def worker(folder: pathlib.Path, index: int) -> Iterator[subprocess.Popen[bytes]]:
+def worker(folder: pathlib.Path, index: int, code: str = "") -> Iterator[subprocess.Popen[bytes]]:
+    """A worker process; with `code`, one that runs this before it begins."""
     with (folder / f"worker-{index}.log").open("ab") as out:
         command = [sys.executable, "-m", "processors", "worker", STREAM.prefix, "--index", str(index)]
+        if code:
+            begin = (
+                f"import sys; sys.argv = {['processors', *command[3:]]}\nfrom processors.__main__ import main; main()"
+            )
+            command = [sys.executable, "-c", f"{code}\n{begin}"]
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=os.environ)
         try:
             yield process
@@ -51,16 +61,32 @@ def all_done() -> bool:
     return all(committed(STREAM.group, t) == end_offsets(t) for t in (STREAM.raw.name, STREAM.partials.name))
 
 
+def snapshots(folder: pathlib.Path, kind: str) -> list[pathlib.Path]:
+    return sorted((folder / "data" / "workers" / "snapshots" / STREAM.prefix).glob(f"*/{kind}"))
+
+
+def said(folder: pathlib.Path, index: int, what: str) -> int:
+    """How often a worker has said something."""
+    return (folder / f"worker-{index}.log").read_text().count(what)
+
+
+def check_topics() -> None:
+    got = KafkaLogs([t.name for t in STREAM.topics])
+    raw = [got.logs[STREAM.raw.name, p] for p in range(3)]
+    check_all({0: got}, oracle.connect({0: raw}))
+
+
 def test_kills_and_moves_change_no_number(folder: pathlib.Path) -> None:
     logs = world.raw_partitions(11, partitions=3, events=EVENTS)
     third = [log[: len(log) // 3] for log in logs]
     send(STREAM.raw.name, third)
     with worker(folder, 0) as first:
         wait_for("the first worker has committed something", lambda: done() > 500)
+        wait_for("it has written snapshots", lambda: snapshots(folder, "facts") and snapshots(folder, "totals"))
         first.send_signal(signal.SIGKILL)
         first.wait()
     send(STREAM.raw.name, [log[len(log) // 3 :] for log in logs])
-    with worker(folder, 1) as second:
+    with worker(folder, 0) as second:
         wait_for("the second worker goes on where the first died", lambda: done() > sum(map(len, third)))
         with worker(folder, 2) as third_worker:
             wait_for("two thirds are done, by two workers", lambda: done() > 2 * EVENTS // 3)
@@ -68,9 +94,34 @@ def test_kills_and_moves_change_no_number(folder: pathlib.Path) -> None:
             wait_for("the last worker finishes alone", all_done)
             third_worker.send_signal(signal.SIGTERM)
             assert third_worker.wait(30) == 0
-    got = KafkaLogs([t.name for t in STREAM.topics])
-    raw = [got.logs[STREAM.raw.name, p] for p in range(3)]
-    check_all({0: got}, oracle.connect({0: raw}))
+    assert said(folder, 0, "a member of an earlier life (code 0)") == 1
+    assert said(folder, 0, "facts: restored from a snapshot")
+    assert said(folder, 0, "totals: restored from a snapshot")
+    assert "Traceback" not in (folder / "worker-2.log").read_text()
+    check_topics()
+
+
+def test_what_is_damaged_or_of_another_contract_is_set_aside(folder: pathlib.Path) -> None:
+    """The worker before this has stopped, and has written snapshots of everything."""
+    assert len(snapshots(folder, "facts")) == len(snapshots(folder, "totals")) == 3
+    damaged = snapshots(folder, "facts")[0]
+    data = bytearray(damaged.read_bytes())
+    data[len(data) // 2] ^= 1
+    damaged.write_bytes(data)
+    send(STREAM.raw.name, [log[-50:] for log in world.raw_partitions(12, partitions=3, events=600)])
+    other = "import dataclasses, topics.tweets as t; t.TWEETS = dataclasses.replace(t.TWEETS, describe='another')"
+    with worker(folder, 3, other) as process:
+        wait_for("everything is done, from the topics", all_done)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert said(folder, 3, "tweets 0 facts: the snapshot is set aside: the file does not hold what was written") == 1
+    assert said(folder, 3, "the snapshot is set aside: it was taken of another layout") == 5
+    check_topics()
+    send(STREAM.raw.name, [log[-50:] for log in world.raw_partitions(13, partitions=3, events=600)])
+    with worker(folder, 4, other):
+        wait_for("everything is done, from the snapshots of the stop", all_done)
+    assert said(folder, 4, "restored from a snapshot") == 6
+    check_topics()
 
 
 def test_a_worker_does_not_start_when_the_registry_refuses_its_schema(folder: pathlib.Path) -> None:

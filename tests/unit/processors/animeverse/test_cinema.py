@@ -163,4 +163,4 @@ def test_screenings_that_are_over_leave_the_memory(monkeypatch: pytest.MonkeyPat
     log = Log(FLOW)
     for n in range(200):
         log.put(ticket(f"a{n}", 1, at=at(n), screening_id=f"sc{n}", starts_at=at(n + 2)))
-    assert len(log.figures._screenings) <= 72 + 10 + 4
+    assert len(log.figures.screenings) <= 72 + 10 + 4
