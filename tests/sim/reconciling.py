@@ -14,7 +14,7 @@ from lakehouse_jobs.reconcile.facts import RAW
 from lakehouse_jobs.reconcile.live import Span
 from lakehouse_jobs.reconcile.recomputed import Recomputed
 from processors.records import Record
-from tests.sim.machine import Broker
+from tests.sim.broker import Broker
 from topics.contract import Kpi
 
 ALL = Span()
@@ -40,7 +40,7 @@ def raw(p: int, log: Sequence[Record]) -> pa.Table:
 
 
 def done(broker: Broker, topic: str) -> dict[int, int]:
-    return {p: len(broker.logs[topic, p]) - 1 for p in range(broker.partitions)}
+    return {p: broker.logs[topic, p].end - 1 for p in range(broker.partitions)}
 
 
 def newest(db: duckdb.DuckDBPyConnection, what: Recomputed, broker: Broker) -> Iterator[Result]:

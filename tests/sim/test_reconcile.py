@@ -11,9 +11,11 @@ import pytest
 from lakehouse_jobs.reconcile import animeverse, database, live, tweets
 from lakehouse_jobs.reconcile.recomputed import Recomputed
 from processors.animeverse import FLOWS
+from processors.records import Record
 from processors.tweets import FLOW
-from tests.sim import animeverse_checks, animeverse_world, checks, machine, reconciling, world
-from tests.sim.machine import Broker
+from tests.sim import animeverse_checks, animeverse_world, checks, reconciling, world
+from tests.sim.broker import Broker
+from tests.sim.machine import Chances, run
 from topics.tweets import VOLUME_BY_REGION
 
 
@@ -24,11 +26,13 @@ def db() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def of_tweets(seed: int) -> Broker:
-    return machine.run(FLOW, world.raw_partitions(seed, partitions=1 + seed % 3, events=250), seed, crash=0.04)
+    logs = {FLOW.stream.raw.name: world.raw_partitions(seed, partitions=1 + seed % 3, events=150)}
+    return run((FLOW,), logs, seed, Chances(crash_every=400)).broker
 
 
 def of_animeverse(seed: int) -> Broker:
-    return machine.run_domain(FLOWS, animeverse_world.raw_logs(seed, 1 + seed % 3, 220), seed, crash=0.03, feed=5)
+    logs = animeverse_world.raw_logs(seed, 1 + seed % 3, 150)
+    return run(FLOWS, logs, seed, Chances(crash_every=2000, feed=5)).broker
 
 
 RUNS = [(tweets.RECOMPUTED, of_tweets, seed) for seed in range(4)]
@@ -36,10 +40,10 @@ RUNS += [(animeverse.RECOMPUTED, of_animeverse, seed) for seed in range(4)]
 
 
 @pytest.mark.parametrize(
-    ("what", "run", "seed"), RUNS, ids=lambda v: getattr(v, "business", None) or getattr(v, "__name__", str(v))
+    ("what", "of", "seed"), RUNS, ids=lambda v: getattr(v, "business", None) or getattr(v, "__name__", str(v))
 )
-def test_live_is_the_recomputation_at_every_offset_that_it_names(db, what: Recomputed, run, seed: int) -> None:
-    broker = run(seed)
+def test_live_is_the_recomputation_at_every_offset_that_it_names(db, what: Recomputed, of, seed: int) -> None:
+    broker = of(seed)
     reconciling.read(db, what, broker)
     for results in (reconciling.newest(db, what, broker), reconciling.any_revision(db, what, broker, seed)):
         for result in results:
@@ -63,7 +67,7 @@ def test_a_wrong_a_missing_and_a_strange_record_are_named(db) -> None:
     (wrong, was), (missing, _), (strange, odd) = cells[0], cells[1], cells[2]
     for p in range(broker.partitions):
         log = [r for r in broker.logs[topic, p] if r.key != missing]
-        broker.logs[topic, p] = [changed(r, wrong, tweets=was["tweets"] + 1) if r.key == wrong else r for r in log]
+        broker.logs[topic, p][:] = [changed(r, wrong, tweets=was["tweets"] + 1) if r.key == wrong else r for r in log]
         broker.logs[topic, p] += [changed(r, strange, region="XXX") for r in log if r.key == strange]
     result = next(iter(reconciling.newest(db, tweets.RECOMPUTED, broker)))
     assert (result.different, result.missing, result.surplus) == (3, 1, 1)
@@ -74,7 +78,7 @@ def test_a_wrong_a_missing_and_a_strange_record_are_named(db) -> None:
     assert odd["region"] != "XXX"
 
 
-def changed(record: machine.Record, key: bytes, **values: object) -> machine.Record:
+def changed(record: Record, key: bytes, **values: object) -> Record:
     assert record.key == key
     return record._replace(value=json.dumps({**json.loads(record.value or b""), **values}).encode())
 

@@ -17,14 +17,14 @@ from processors.snapshots.files import DamagedError, Folder
 from processors.tweets import FLOW as TWEETS
 from tests.sim import animeverse_world, world
 from tests.sim.animeverse_checks import logs_of
-from tests.sim.machine import run, run_domain
+from tests.sim.machine import Chances, run
 
 
 @pytest.fixture(scope="module")
 def logs() -> dict[str, list[Record]]:
     """The only partition of each raw topic after a run, with what the workers told each other, and the tweets' partials."""
-    domain = run_domain(FLOWS, animeverse_world.raw_logs(5, 1, 400), 5, 0.0, feed=5)
-    tweets = run(TWEETS, world.raw_partitions(5, 1, 400), 5, 0.0)
+    domain = run(FLOWS, animeverse_world.raw_logs(5, 1, 400), 5, Chances(feed=5)).broker
+    tweets = run((TWEETS,), {TWEETS.stream.raw.name: world.raw_partitions(5, 1, 400)}, 5, Chances()).broker
     return {topic: log for broker in (domain, tweets) for (topic, _), log in broker.logs.items()} | {
         topic: log for topic, (log,) in logs_of(domain).items()
     }
@@ -80,12 +80,12 @@ def test_a_restored_merge_goes_on_as_the_live_one(logs: dict[str, list[Record]])
     log = logs[TWEETS.stream.partials.name]
     half = len(log) // 2
     live, back = Merge(TWEETS.stream, 1), Merge(TWEETS.stream, 1)
-    live.process(log[:half], 0.0, published_until=0)
+    live.process(log[:half], 0.0)
     assert live.settled
     assert live.cells
     forms.restore_merge(back, forms.merge_writer(live)(), 0.0)
     assert back.cells == live.cells
-    assert back.process(log[half:], 0.0, published_until=0) == live.process(log[half:], 0.0, published_until=0)
+    assert back.process(log[half:], 0.0) == live.process(log[half:], 0.0)
 
 
 def test_a_state_that_owes_something_is_not_settled(logs: dict[str, list[Record]]) -> None:
