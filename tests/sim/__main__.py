@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from tests.sim.checks import WrongError
 from tests.sim.scenarios import SCENARIOS, play_all
 
 COLUMNS = ("runs", "crashes", "paused", "generations", "steps")
@@ -35,7 +34,7 @@ def main(names: tuple[str, ...], seeds: int, seed: int | None, first: int) -> No
             for name, counted in play_all(wanted):
                 counts[name] += counted
                 progress.advance(task, counted["runs"])
-    except WrongError as e:
+    except AssertionError as e:
         sys.exit("\n".join([str(e), *getattr(e, "__notes__", ())]))
     show(counts, time.monotonic() - started)
 

@@ -16,6 +16,7 @@ from processors.records import Record
 from tests.sim.broker import Broker, Position
 from tests.sim.worker import Crashed, Crashes, Worker
 
+ACTS_MAX = 60_000  # of one run; the largest takes 20,000
 RawLogs = Mapping[str, Sequence[Sequence[Record]]]
 
 
@@ -95,6 +96,9 @@ class Cluster:
         return None
 
     def work(self, worker: Worker) -> None:
+        self.stats["acts"] += 1
+        if self.stats["acts"] > ACTS_MAX:
+            raise AssertionError("the workers do not come to an end")
         kind = self.rng.random()
         if kind < 0.6:
             alive = self.guarded(worker, worker.step)

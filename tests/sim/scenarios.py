@@ -77,15 +77,16 @@ SCENARIOS = {s.name: s for s in (TWEETS, SHOP, *CRASHES, ZOMBIES)}
 
 def play(name: str, seeds: Sequence[int]) -> Counter[str]:
     """Run and check these seeds; how much of what there was. WrongError names the seeds that went wrong."""
-    scenario = SCENARIOS[name]
-    clusters = {seed: scenario.play(seed) for seed in seeds}
-    counts = sum((c.counts() for c in clusters.values()), Counter(runs=len(clusters)))
+    scenario, clusters = SCENARIOS[name], {}
     try:
+        for seed in seeds:
+            clusters[seed] = scenario.play(seed)
         scenario.verify({seed: c.broker for seed, c in clusters.items()})
-    except checks.WrongError as e:
-        e.add_note(f"again: python -m tests.sim {name} --seed {e.runs[0]}")
+    except Exception as e:
+        wrong = e.runs[0] if isinstance(e, checks.WrongError) else seed
+        e.add_note(f"again: python -m tests.sim {name} --seed {wrong}")
         raise
-    return counts
+    return sum((c.counts() for c in clusters.values()), Counter(runs=len(clusters)))
 
 
 def play_all(wanted: Mapping[str, Iterable[int]], workers: int | None = None) -> Iterable[tuple[str, Counter[str]]]:
