@@ -24,8 +24,9 @@ COLUMNS = ("runs", "crashes", "paused", "generations", "steps")
 def main(names: tuple[str, ...], seeds: int, seed: int | None, first: int) -> None:
     """Simulate runs of the scenarios NAMES, or of all."""
     chosen = names or tuple(SCENARIOS)
-    each = -(-seeds // len(chosen))
-    wanted = {n: range(first, first + each) if seed is None else [seed] for n in chosen}
+    shares = sum(SCENARIOS[n].share for n in chosen)
+    each = {n: -(-seeds * SCENARIOS[n].share // shares) for n in chosen}
+    wanted = {n: range(first, first + each[n]) if seed is None else [seed] for n in chosen}
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     started = time.monotonic()
     try:

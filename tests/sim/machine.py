@@ -64,6 +64,8 @@ class Cluster:
         for worker in [*self.workers]:
             if worker.generation == self.broker.generation and self.rng.random() < 0.5:
                 self.guarded(worker, worker.commit)
+        if not self.workers:
+            return self.start()
         self.broker.generation += 1
         self.stats["generations"] += 1
         self.rng.shuffle(self.workers)
