@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from tests.sim.checks import WrongError
 from tests.sim.scenarios import SCENARIOS, play_all
 
 COLUMNS = ("runs", "crashes", "restored", "torn", "paused", "generations", "steps")
@@ -25,8 +24,9 @@ COLUMNS = ("runs", "crashes", "restored", "torn", "paused", "generations", "step
 def main(names: tuple[str, ...], seeds: int, seed: int | None, first: int) -> None:
     """Simulate runs of the scenarios NAMES, or of all."""
     chosen = names or tuple(SCENARIOS)
-    each = -(-seeds // len(chosen))
-    wanted = {n: range(first, first + each) if seed is None else [seed] for n in chosen}
+    shares = sum(SCENARIOS[n].share for n in chosen)
+    each = {n: -(-seeds * SCENARIOS[n].share // shares) for n in chosen}
+    wanted = {n: range(first, first + each[n]) if seed is None else [seed] for n in chosen}
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     started = time.monotonic()
     try:
@@ -35,7 +35,7 @@ def main(names: tuple[str, ...], seeds: int, seed: int | None, first: int) -> No
             for name, counted in play_all(wanted):
                 counts[name] += counted
                 progress.advance(task, counted["runs"])
-    except WrongError as e:
+    except AssertionError as e:
         sys.exit("\n".join([str(e), *getattr(e, "__notes__", ())]))
     show(counts, time.monotonic() - started)
 

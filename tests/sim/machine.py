@@ -17,6 +17,7 @@ from tests.sim.broker import Broker, Position
 from tests.sim.disk import Disk
 from tests.sim.worker import Crashed, Crashes, Worker
 
+ACTS_MAX = 60_000  # of one run; the largest takes 20,000
 RawLogs = Mapping[str, Sequence[Sequence[Record]]]
 
 
@@ -65,6 +66,8 @@ class Cluster:
         for worker in [*self.workers]:
             if worker.generation == self.broker.generation and self.rng.random() < 0.5:
                 self.guarded(worker, worker.commit)
+        if not self.workers:
+            return self.start()
         self.broker.generation += 1
         self.stats["generations"] += 1
         self.rng.shuffle(self.workers)
@@ -97,6 +100,9 @@ class Cluster:
         return None
 
     def work(self, worker: Worker) -> None:
+        self.stats["acts"] += 1
+        if self.stats["acts"] > ACTS_MAX:
+            raise AssertionError("the workers do not come to an end")
         kind = self.rng.random()
         if kind < 0.6:
             alive = self.guarded(worker, worker.step)

@@ -30,6 +30,7 @@ class Scenario:
     connect: Callable[[Mapping[int, Broker]], duckdb.DuckDBPyConnection]
     check: Callable[[Mapping[int, Broker], duckdb.DuckDBPyConnection], None]
     chances: Chances
+    share: int  # of 100 runs, how many are of this scenario; those of the shop take ten times as long
 
     def play(self, seed: int) -> Cluster:
         return run(self.flows, self.logs(seed), seed, self.chances)
@@ -62,14 +63,14 @@ def shop_logs(seed: int) -> RawLogs:
     return animeverse_world.raw_logs(seed, 1 + seed % 3, 100)
 
 
-TWEETS = Scenario("tweets", (tweets.FLOW,), tweet_logs, tweets_oracle, check_tweets, HARSH)
+TWEETS = Scenario("tweets", (tweets.FLOW,), tweet_logs, tweets_oracle, check_tweets, HARSH, 30)
 SHOP = Scenario(
     "animeverse", animeverse.FLOWS, shop_logs, animeverse_checks.connect, animeverse_checks.check_all,
-    replace(HARSH, crash_every=600, feed=5),
+    replace(HARSH, crash_every=600, feed=5, pause=8, move=4), 5,
 )  # fmt: skip
 CRASHES = (  # one worker, no compaction: then every value ever published must be what its as_of says
-    replace(TWEETS, name="tweets-crashes", chances=Chances(crash_every=150)),
-    replace(SHOP, name="animeverse-crashes", chances=Chances(crash_every=600, feed=5)),
+    replace(TWEETS, name="tweets-crashes", chances=Chances(crash_every=150), share=20),
+    replace(SHOP, name="animeverse-crashes", chances=Chances(crash_every=600, feed=5), share=15),
 )
 ZOMBIES = replace(TWEETS, name="tweets-zombies", chances=replace(HARSH, compact=0))
 SCENARIOS = {s.name: s for s in (TWEETS, SHOP, *CRASHES, ZOMBIES)}
@@ -77,15 +78,16 @@ SCENARIOS = {s.name: s for s in (TWEETS, SHOP, *CRASHES, ZOMBIES)}
 
 def play(name: str, seeds: Sequence[int]) -> Counter[str]:
     """Run and check these seeds; how much of what there was. WrongError names the seeds that went wrong."""
-    scenario = SCENARIOS[name]
-    clusters = {seed: scenario.play(seed) for seed in seeds}
-    counts = sum((c.counts() for c in clusters.values()), Counter(runs=len(clusters)))
+    scenario, clusters = SCENARIOS[name], {}
     try:
+        for seed in seeds:
+            clusters[seed] = scenario.play(seed)
         scenario.verify({seed: c.broker for seed, c in clusters.items()})
-    except checks.WrongError as e:
-        e.add_note(f"again: python -m tests.sim {name} --seed {e.runs[0]}")
+    except Exception as e:
+        wrong = e.runs[0] if isinstance(e, checks.WrongError) else seed
+        e.add_note(f"again: python -m tests.sim {name} --seed {wrong}")
         raise
-    return counts
+    return sum((c.counts() for c in clusters.values()), Counter(runs=len(clusters)))
 
 
 def play_all(wanted: Mapping[str, Iterable[int]], workers: int | None = None) -> Iterable[tuple[str, Counter[str]]]:

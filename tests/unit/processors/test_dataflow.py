@@ -48,6 +48,24 @@ def test_recovered_state_is_the_state() -> None:
     assert [f.windows for f in back.folds] == [f.windows for f in live.folds]
 
 
+def test_no_marker_is_sent_while_the_state_is_ahead_of_the_reading() -> None:
+    """Cells then hold events beyond the offset that the marker would name; the partials are sent, since they may be missing."""
+    (log,) = world.raw_partitions(4, partitions=1, events=60)
+    clean = [o.value for o in Partition(FLOW, 0, 1).process(40, log[:40]) if o.topic == "tweets.clean"]
+    back = Partition(FLOW, 0, 1)
+    back.recover(clean)
+    back.resume(0)
+    assert back.fence > 20
+    first, rest = back.process(10, log[:10]), back.process(60, log[10:])
+    kinds = [
+        [bool(msgspec.json.decode(o.value)["kpi"]) for o in out if o.topic == "tweets.partials"]
+        for out in (first, rest)
+    ]
+    assert kinds[0]
+    assert all(kinds[0])
+    assert kinds[1].count(False) == 1
+
+
 def test_cells_of_a_ranked_window_meet_in_one_partition() -> None:
     assert len({route(HASHTAGS_BY_MINUTE, 60, (), 8)}) == 1
     assert len({route(HASHTAGS_BY_MINUTE, 60, (tag,), 8) for tag in "abcdefgh"}) > 1

@@ -52,6 +52,32 @@ def test_reading_twice_changes_nothing_and_an_older_partial_is_ignored() -> None
     assert (v["tweets"], v["as_of"]) == (3, {"0": 4})
 
 
+def test_a_marker_stands_only_for_partials_up_to_its_offset() -> None:
+    """A worker died after a partial of 12, before its marker; the next one has come to 9."""
+    f = Feed(raw_partitions=1)
+    assert f.process(f.record(0, 12, START, tweets=3), f.record(0, 9, START)) == []
+    (v,) = f.process(f.record(0, 12, START))
+    assert (v["tweets"], v["as_of"]) == (3, {"0": 12})
+
+
+def test_nothing_is_published_while_catching_up() -> None:
+    f = Feed(raw_partitions=1, published_until=4)
+    old = [f.record(0, 4, START, tweets=3), f.record(0, 4, START + 100)]  # the window closes in between
+    assert f.process(*old) == []
+    assert f.process(f.record(0, 5, START, tweets=4), f.record(0, 5, START + 100)) == []
+    assert f.process(f.record(0, 6, START + 100)) == []
+
+
+def test_no_two_values_of_a_cell_share_a_revision() -> None:
+    """A window that one worker closed is open again for the next, which knows of fewer partitions that are idle."""
+    f, again = Feed(), Feed()
+    (closed,) = f.process(f.record(0, 4, START, tweets=3), f.record(0, 4, START + 100))
+    again.process(again.record(0, 4, START, tweets=3), again.record(0, 4, START + 100), again.record(1, 0, START))
+    (more,) = again.process(again.record(0, 5, START, tweets=4), again.record(0, 5, START + 100))
+    assert (closed["final"], more["final"]) == (True, False)
+    assert more["revision"] > closed["revision"]
+
+
 def test_a_window_closes_by_the_slowest_partition_and_late_data_revises_it() -> None:
     f = Feed()
     f.process(f.record(0, 4, START, tweets=3), f.record(0, 4, START + 100), f.record(1, 0, START))
