@@ -20,36 +20,36 @@ TIMEOUT_S = 10.0
 
 def committed(stream: Stream) -> dict[int, int]:
     """For each raw partition the offset after the last one that the workers have dealt with; 0 where there is none."""
-    with _consumer() as consumer:
+    with consumer() as asked:
         done = progress.committed(stream.group)
-        return {p: done.get((stream.raw.name, p), 0) for p in _partitions(consumer, stream.raw)}
+        return {p: done.get((stream.raw.name, p), 0) for p in _partitions(asked, stream.raw)}
 
 
 def has_records(stream: Stream) -> bool:
     """Whether anything was ever written to the raw topic."""
-    with _consumer() as consumer:
-        return any(_ends(consumer, stream.raw, p)[1] for p in _partitions(consumer, stream.raw))
+    with consumer() as asked:
+        return any(_ends(asked, stream.raw, p)[1] for p in _partitions(asked, stream.raw))
 
 
 def first_offsets(stream: Stream) -> dict[int, int]:
     """The first raw offset that Kafka still holds, of each partition."""
-    with _consumer() as consumer:
-        return {p: _ends(consumer, stream.raw, p)[0] for p in _partitions(consumer, stream.raw)}
+    with consumer() as asked:
+        return {p: _ends(asked, stream.raw, p)[0] for p in _partitions(asked, stream.raw)}
 
 
 def end_offsets(topic: Topic) -> dict[int, int]:
     """The offset after the last record of each partition now."""
-    with _consumer() as consumer:
-        return {p: _ends(consumer, topic, p)[1] for p in _partitions(consumer, topic)}
+    with consumer() as asked:
+        return {p: _ends(asked, topic, p)[1] for p in _partitions(asked, topic)}
 
 
 def last_causes(topic: Topic) -> Fence:
     """The place of the last record of each partition now, as a fence that has taken it would say."""
     decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(topic.value)
-    with _consumer() as consumer:
-        ends = {p: _ends(consumer, topic, p) for p in _partitions(consumer, topic)}
+    with consumer() as asked:
+        ends = {p: _ends(asked, topic, p) for p in _partitions(asked, topic)}
         wanted = [TopicPartition(topic.name, p, high - 1) for p, (low, high) in ends.items() if high > low]
-        consumer.assign(wanted)
+        asked.assign(wanted)
         causes: dict[int, int] = {}
         deadline = clock.monotonic() + 3 * TIMEOUT_S
         while len(causes) < len(wanted):
@@ -59,7 +59,7 @@ def last_causes(topic: Topic) -> Fence:
                     f"{len(causes)} of {len(wanted)} came",
                     "is Kafka up? see `riverhouse status`",
                 )
-            message = consumer.poll(1.0)
+            message = asked.poll(1.0)
             if message is not None and not message.error():
                 record = decoder.decode(message.value() or b"")
                 causes[record.raw_partition] = position(record)
@@ -76,7 +76,7 @@ def _ends(consumer: Consumer, topic: Topic, partition: int) -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def _consumer() -> Iterator[Consumer]:
+def consumer() -> Iterator[Consumer]:
     """A consumer that joins no group and commits nothing. LakeError where Kafka does not answer."""
     consumer = Consumer(
         {

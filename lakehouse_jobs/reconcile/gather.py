@@ -1,7 +1,7 @@
 """Everything that a run compares, read in an order in which nothing is asked of a table that it cannot have yet.
 
-First the workers' commits, and the sink and the merge caught up with them; then the live topics; then the tables of the lake,
-pinned at one snapshot each; bronze last, when it holds every offset that any of the others speaks of.
+First the workers' commits, and the sink and the merge caught up with them; then the KPI log; then the live topics; then the
+other tables, pinned at one snapshot each; bronze last, when it holds every offset that any of the others speaks of.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from lakehouse_jobs.reconcile import live, reading
 from lakehouse_jobs.reconcile.facts import Facts
 from lakehouse_jobs.reconcile.live import EVER, Span
 from lakehouse_jobs.reconcile.recomputed import Recomputed, Summary
-from lakehouse_jobs.tables import KPI_LOG
+from lakehouse_jobs.tables import GOLD_TABLES, KPI_LOG
 from riverhouse import clock
 from topics import progress
 from topics.contract import ORDINALS, Kpi, Revisable, Stream, is_fraction
 
+MIRRORED = {t.name for t in GOLD_TABLES}  # KPIs that have a gold table of their name among them
 SKEW_S = 60  # how far events may lie ahead of the broker's clock
 Offsets = dict[int, int]
 
@@ -70,6 +71,7 @@ class Gathering:
         for facts in self.facts:
             self._settle(facts.stream)
         self._wait("the merge", self._unmerged)
+        self._logs()  # before the topics, which then hold all that it does
         for stream in self.got.streams:
             for kpi in stream.kpis:
                 self._topic(kpi)
@@ -80,8 +82,8 @@ class Gathering:
             self._silver(facts)
         for stream in self.got.streams:
             for kpi in stream.kpis:
-                self._log(kpi)
-                self._mirror(kpi)
+                if kpi.name in MIRRORED:
+                    self._mirror(kpi)
         for summary in self._summaries:
             self._summary(summary)
         return self.got
@@ -112,21 +114,17 @@ class Gathering:
     # ── the lake ────────────────────────────────────────────────────────────────────────────────────────────────────
     def _pin(self) -> None:
         """Load the tables' newest snapshots, and find out how far bronze must be: as far as anything read so far."""
-        names = [f"silver.{s.table}" for s in self.got.streams] + [
-            KPI_LOG.name,
-            "silver.duplicates",
-            "silver.quarantine",
-        ]
-        names += [f"gold.{k.name}" for s in self.got.streams for k in s.kpis] + [
+        names = [f"silver.{s.table}" for s in self.got.streams] + ["silver.duplicates", "silver.quarantine"]
+        names += [f"gold.{k.name}" for s in self.got.streams for k in s.kpis if k.name in MIRRORED] + [
             f"gold.{s.table}" for s in self._what.summaries
         ]
-        self.got.tables = {n: lake.catalog().load_table(n) for n in names}
+        self.got.tables |= {n: lake.catalog().load_table(n) for n in names}
+        gold = [n for n in names if n.startswith("gold.")]
         for stream in self.got.streams:
             last = dict(self.got.done[stream.prefix])
-            for name in names:
-                for key in (fences.FENCE, fences.AS_OF):
-                    for p, at in causes(stream, self.got.fence(name, stream.clean.name, key)).items():
-                        last[p] = max(at, last.get(p, -1))
+            for name in gold:
+                for p, at in causes(stream, self.got.fence(name, stream.clean.name, fences.AS_OF)).items():
+                    last[p] = max(at, last.get(p, -1))
             for kpi in stream.kpis:
                 for p, at in self._db.execute(
                     f"select e.key::int, max(e.value) from (select unnest(map_entries(as_of)) as e from live_{kpi.name}) group by 1"
@@ -184,6 +182,12 @@ class Gathering:
                 ("stream", "raw_partition", "raw_offset"),
                 own,
             )
+
+    def _logs(self) -> None:
+        self.got.tables[KPI_LOG.name] = lake.catalog().load_table(KPI_LOG.name)
+        for stream in self.got.streams:
+            for kpi in stream.kpis:
+                self._log(kpi)
 
     def _log(self, kpi: Kpi) -> None:
         dimensions = [f"dimensions['{d}'] as {d}" for d in kpi.dimensions]

@@ -11,7 +11,7 @@ from rich.console import Console
 from lakehouse_jobs import fences
 from lakehouse_jobs.reconcile import checks, live
 from lakehouse_jobs.reconcile.compare import Question, Result, compare
-from lakehouse_jobs.reconcile.gather import Gathered, Gathering, causes
+from lakehouse_jobs.reconcile.gather import MIRRORED, Gathered, Gathering, causes
 from lakehouse_jobs.reconcile.live import Span
 from lakehouse_jobs.reconcile.recomputed import Recomputed, Summary
 from lakehouse_jobs.tables import KPI_LOG
@@ -51,13 +51,17 @@ def _figure(
     query: str | None,
 ) -> Iterator[Result]:
     done = got.done[stream.prefix]
-    bounds = causes(stream, got.fence(f"gold.{kpi.name}", stream.clean.name, fences.AS_OF))
     if query is None:
         yield live.check(db, kpi, stream, done, span, kept_since_ms)
-        yield checks.mirror(db, kpi, stream, bounds, span)
     else:
         yield live.check_over_all(db, kpi, stream, done, span, query)
-        yield checks.over_all(db, kpi, stream, bounds, span, query)
+    if kpi.name in MIRRORED:
+        bounds = causes(stream, got.fence(f"gold.{kpi.name}", stream.clean.name, fences.AS_OF))
+        yield (
+            checks.over_all(db, kpi, stream, bounds, span, query)
+            if query
+            else checks.mirror(db, kpi, stream, bounds, span)
+        )
     yield checks.kpi_log(db, kpi, got.fence(KPI_LOG.name, kpi.topic), kept_since_ms)
 
 
