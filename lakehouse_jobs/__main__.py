@@ -1,4 +1,4 @@
-"""The lake's commands: `python -m lakehouse_jobs create-tables | sink | create-views | maintain | ledger STREAM`."""
+"""The lake's commands: `python -m lakehouse_jobs create-tables | sink | create-views | maintain | reconcile | ledger STREAM`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ COMMANDS = {  # each is a module with `main(arguments) -> exit code`
     "create-views": ("lakehouse_jobs.views", "create Trino's views"),
     "sink": ("lakehouse_jobs.sink", "Kafka to bronze, silver and gold, until stopped"),
     "maintain": ("lakehouse_jobs.maintenance", "compact and expire now"),
+    "reconcile": ("lakehouse_jobs.reconcile.command", "live, silver and gold against a recomputation from bronze"),
+    "reconcile-regularly": ("lakehouse_jobs.reconcile.schedule", "the same now and then, until stopped"),
     "ledger": ("lakehouse_jobs.ledger", "clean + duplicates + rejected + reference = raw, of a stream or a business"),
 }
 
 
 def main(argv: list[str]) -> int:
     """Run one command; 1 where it failed, after saying what happened, the detail and what to do."""
-    told = "\n".join(f"{name:>14}  {what}" for name, (_, what) in COMMANDS.items())
+    told = "\n".join(f"{name:>20}  {what}" for name, (_, what) in COMMANDS.items())
     parser = argparse.ArgumentParser(
         "python -m lakehouse_jobs", epilog=told, formatter_class=argparse.RawDescriptionHelpFormatter
     )
