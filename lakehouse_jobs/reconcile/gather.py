@@ -44,6 +44,10 @@ class Gathered:
         """A pinned table's fence of a topic, by partition."""
         return of_topic(fences.read(self.tables[table], key), topic)
 
+    def as_of(self, table: str, stream: Stream) -> Offsets:
+        """The raw offsets that a pinned gold table is true for."""
+        return causes(stream, self.fence(table, stream.clean.name, fences.AS_OF))
+
 
 def of_topic(fence: Fence, topic: str) -> Offsets:
     return {int(log.rsplit("/", 1)[1]): at for log, at in fence.items() if log.rsplit("/", 1)[0] == topic}
@@ -114,16 +118,15 @@ class Gathering:
     # ── the lake ────────────────────────────────────────────────────────────────────────────────────────────────────
     def _pin(self) -> None:
         """Load the tables' newest snapshots, and find out how far bronze must be: as far as anything read so far."""
-        names = [f"silver.{s.table}" for s in self.got.streams] + ["silver.duplicates", "silver.quarantine"]
-        names += [f"gold.{k.name}" for s in self.got.streams for k in s.kpis if k.name in MIRRORED] + [
-            f"gold.{s.table}" for s in self._what.summaries
-        ]
-        self.got.tables |= {n: lake.catalog().load_table(n) for n in names}
-        gold = [n for n in names if n.startswith("gold.")]
+        kpis = [k for s in self.got.streams for k in s.kpis]
+        gold = [f"gold.{k.name}" for k in kpis if k.name in MIRRORED] + [f"gold.{s.table}" for s in self._summaries]
+        silver = [f"silver.{s.table}" for s in self.got.streams] + ["silver.duplicates", "silver.quarantine"]
+        for name in (*gold, *silver):  # gold first: silver then has all that it was made from
+            self.got.tables[name] = lake.catalog().load_table(name)
         for stream in self.got.streams:
             last = dict(self.got.done[stream.prefix])
             for name in gold:
-                for p, at in causes(stream, self.got.fence(name, stream.clean.name, fences.AS_OF)).items():
+                for p, at in self.got.as_of(name, stream).items():
                     last[p] = max(at, last.get(p, -1))
             for kpi in stream.kpis:
                 for p, at in self._db.execute(
