@@ -81,15 +81,13 @@ class Gathering:
                 self._topic(kpi)
         self._pin()
         for facts in self.facts:
-            self._bronze(facts)
-        for facts in self.facts:
             self._silver(facts)
-        for stream in self.got.streams:
-            for kpi in stream.kpis:
-                if kpi.name in MIRRORED:
-                    self._mirror(kpi)
+        for kpi in (k for s in self.got.streams for k in s.kpis if k.name in MIRRORED):
+            self._mirror(kpi)
         for summary in self._summaries:
             self._summary(summary)
+        for facts in self.facts:
+            self._bronze(facts)
         return self.got
 
     # ── Kafka ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -139,14 +137,10 @@ class Gathering:
         stream, name = facts.stream, f"bronze.{facts.stream.table}"
         wanted = {f"{stream.raw.name}/{p}": at for p, at in self.got.last[stream.prefix].items()}
         ledger.wait_for_sink({name: wanted}, self._console, self._wait_s)
-        table, where = lake.catalog().load_table(name), list[str]()
-        self.got.tables[name] = table
-        if self._span.since != EVER[0]:
-            since = self._span.since - SKEW_S - int(self._what.reads_before.total_seconds())
-            where = [f"appended_at >= '{reading.moment(since)}'"]
+        table = self.got.tables[name] = lake.catalog().load_table(name)
         facts.create(self._db)
         with self._console.status(f"reading {name}"):
-            reading.bronze(self._db, facts, table, where)
+            reading.bronze(self._db, facts, table, self._appended("appended_at"))
         if self._span.since != EVER[0]:
             self._read_in_part(stream)
         with self._console.status(f"computing {stream.prefix} again"):
@@ -157,34 +151,30 @@ class Gathering:
         held = dict(self._db.execute(f"select p, min(o) from raw_{stream.table} group by 1").fetchall())
         last = self.got.last[stream.prefix]
         self.got.first[stream.prefix] = {p: held.get(p, end + 1) for p, end in last.items()}
-        own = [f"stream = '{stream.prefix}'"]
-        query = f"select stream, raw_partition as p, raw_offset as o, first_offset from piece where stream = '{stream.prefix}'"
-        columns = ("stream", "raw_partition", "raw_offset", "first_offset")
-        reading.into(self._db, f"repeats_{stream.table}", self.got.tables["silver.duplicates"], query, columns, own)
         begins = live.upto(self.got.first[stream.prefix])
         self._db.execute(
-            f"insert into known_repeats select '{stream.table}', p, o from repeats_{stream.table} where first_offset < {begins} and o >= {begins}"
+            f"insert into known_repeats select '{stream.table}', p, o from duplicates_{stream.table} where first_offset < {begins} and o >= {begins}"
         )
 
+    def _appended(self, column: str) -> list[str]:
+        """The condition that a row's raw record came in the time that is read: some before the span, for what decides about it."""
+        if self._span.since == EVER[0]:
+            return []
+        since = self._span.since - SKEW_S - int(self._what.reads_before.total_seconds())
+        return [f"{column} >= '{reading.moment(since)}'"]
+
     def _silver(self, facts: Facts) -> None:
-        stream = facts.stream
-        first = min(self.got.first[stream.prefix].values(), default=0)
+        """What became of the raw records that are read."""
+        table, where = facts.stream.table, self._appended("ingested_at")
         query, columns = silver_query(facts)
-        where = [f"raw_offset >= {first}"] if first else []
-        reading.into(
-            self._db, f"silver_{stream.table}", self.got.tables[f"silver.{stream.table}"], query, columns, where
-        )
-        for table in ("duplicates", "quarantine"):
-            query = f"select raw_partition as p, raw_offset as o from piece where stream = '{stream.prefix}'"
-            own = [*where, f"stream = '{stream.prefix}'"]
-            reading.into(
-                self._db,
-                f"{table}_{stream.table}",
-                self.got.tables[f"silver.{table}"],
-                query,
-                ("stream", "raw_partition", "raw_offset"),
-                own,
+        reading.into(self._db, f"silver_{table}", self.got.tables[f"silver.{table}"], query, columns, where)
+        own = f"stream = '{facts.stream.prefix}'"
+        for fate, more in (("duplicates", ("first_offset",)), ("quarantine", ())):
+            columns = ("stream", "raw_partition", "raw_offset", *more)
+            query = (
+                f"select raw_partition as p, raw_offset as o {''.join(f', {c}' for c in more)} from piece where {own}"
             )
+            reading.into(self._db, f"{fate}_{table}", self.got.tables[f"silver.{fate}"], query, columns, [*where, own])
 
     def _logs(self) -> None:
         self.got.tables[KPI_LOG.name] = lake.catalog().load_table(KPI_LOG.name)

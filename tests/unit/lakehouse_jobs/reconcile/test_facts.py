@@ -7,11 +7,12 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pytest
 
-from lakehouse_jobs.reconcile import checks, tweets
+from lakehouse_jobs.reconcile import checks, figures, tweets
 from lakehouse_jobs.reconcile.compare import Question, compare
 from lakehouse_jobs.reconcile.facts import RAW
-from topics.tweets import TWEETS
+from topics.tweets import TWEETS, VOLUME_BY_REGION
 
 HOUR_MS = 3_600_000
 START_MS = 1_790_000_000_000 // HOUR_MS * HOUR_MS
@@ -74,6 +75,20 @@ def test_fields_are_tidied(db) -> None:
     found = db.execute("select hashtags, language, region, sentiment_score from facts_tweets order by o").fetchall()
     assert found[0] == (sorted(["jazz", "ärger", "i̇"]), "de", "ZZZ", round(0.12345, 4))
     assert found[1][:3] == (["déjà_vu", "tea", "y"], "und", "ZZZ")
+
+
+@pytest.mark.parametrize(("later_by_ms", "counted"), [(-1, 1), (0, 0)])
+def test_an_event_counts_live_until_its_window_and_the_lateness_are_past_the_watermark(
+    db, later_by_ms: int, counted: int
+) -> None:
+    closes_ms = START_MS + 60_000 + HOUR_MS + 5_000  # the window's end, the lateness, the disorder
+    newest = closes_ms + later_by_ms
+    made(db, (newest, tweet(1, newest)), (newest, tweet(2, START_MS)))
+    rows = {t: figures.changes(VOLUME_BY_REGION, TWEETS, in_time=t) for t in (True, False)}
+    found = {
+        t: db.execute(f"select count(*) from ({q}) where start * 1000 = {START_MS}").fetchone() for t, q in rows.items()
+    }
+    assert found == {True: (counted,), False: (1,)}
 
 
 def test_gaps_and_repeats_of_bronze_are_named(db) -> None:
