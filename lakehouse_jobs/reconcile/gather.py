@@ -143,6 +143,7 @@ class Gathering:
             reading.bronze(self._db, facts, table, self._appended("appended_at"))
         if self._span.since != EVER[0]:
             self._read_in_part(stream)
+            self._told_before(stream)
         with self._console.status(f"computing {stream.prefix} again"):
             facts.make(self._db)
 
@@ -155,6 +156,23 @@ class Gathering:
         self._db.execute(
             f"insert into known_repeats select '{stream.table}', p, o from duplicates_{stream.table} where first_offset < {begins} and o >= {begins}"
         )
+
+    def _told_before(self, stream: Stream) -> None:
+        """What the log told of versions before the part that is read: the versions that silver has from then."""
+        begins = self._span.since - SKEW_S - int(self._what.reads_before.total_seconds())
+        for reference in (r for r in stream.references if r in self.got.streams):
+            table = self.got.tables[f"silver.{reference.table}"]
+            query = (
+                f"""select '{reference.prefix}' as reference, to_json(piece)::json as version, raw_offset from piece"""
+            )
+            target = f"before_{stream.table}_{reference.table}"
+            before = [f"ingested_at < '{reading.moment(begins)}'"]
+            reading.into(self._db, target, table, query, table.schema().column_names, before)
+            partitions = ", ".join(f"({p})" for p in self.got.last[stream.prefix])
+            self._db.execute(f"""
+                insert into told_{stream.table} select p, raw_offset - {2**53}, reference, version
+                from {target}, (values {partitions}) t(p)
+            """)
 
     def _appended(self, column: str) -> list[str]:
         """The condition that a row's raw record came in the time that is read: some before the span, for what decides about it."""

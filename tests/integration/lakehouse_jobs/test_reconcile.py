@@ -33,6 +33,7 @@ SETTINGS = {
     "RIVERHOUSE_LAKE__TRIGGER_S": "1", "RIVERHOUSE_LAKE__GOLD_INTERVAL_S": "1", "RIVERHOUSE_LAKE__SPARK_HEAP_MB": "768",
     "RIVERHOUSE_LAKE__MAINTENANCE_INTERVAL_S": "3600", "RIVERHOUSE_LAKE__SNAPSHOTS_KEPT_S": "3600",
 }  # fmt: skip
+FIRST_FIGURE = {"tweets": "gold.tweet_volume_by_region", "animeverse": "gold.sales_by_minute"}
 SERVERS = ("kafka", "registry", "topics", "postgres", "tables")
 
 
@@ -122,6 +123,16 @@ def test_a_clean_lake_is_clean_and_the_lake_says_so(settled: None) -> None:
         subjects = {(r["check_name"], r["subject"]) for r in found}
         assert {("gold", f"gold.{t}") for t in compared(recomputed)} <= subjects
         assert {(c, k.topic) for k, _ in recomputed.kpis for c in ("live", "kpi log")} <= subjects
+
+
+@pytest.mark.parametrize("business", ["tweets", "animeverse"])
+def test_a_part_of_the_windows_is_clean_too(reconcile: Printed, business: str) -> None:
+    whole = {(r["check_name"], r["subject"]): r["compared"] for r in runs(business)}
+    starts = sorted(r["window_start_at"] for r in lakehouse.rows(FIRST_FIGURE[business], "window_start_at").to_pylist())
+    reconcile(business, "--since", starts[len(starts) // 2].isoformat(), "--until", starts[-2].isoformat(), code=0)
+    part = {(r["check_name"], r["subject"]): r["compared"] for r in runs(business)}
+    name = FIRST_FIGURE[business]
+    assert 0 < part["gold", name] < whole["gold", name]
 
 
 def test_each_wrong_row_is_named_in_its_place(reconcile: Printed) -> None:
