@@ -20,7 +20,7 @@ from lakehouse_jobs.reconcile.facts import RAW, Facts
 from lakehouse_jobs.reconcile.live import EVER, RECORDS, Span
 from riverhouse import clock
 
-RECORDS_AT_ONCE = 20_000
+RECORDS_AT_ONCE, ROWS_AT_ONCE = 20_000, 50_000
 SILENT_S = 30.0
 
 
@@ -36,7 +36,19 @@ def within(column: str, span: Span) -> list[str]:
 
 
 def pieces(table: Table, columns: Sequence[str], where: Sequence[str] = ()) -> Iterator[pa.Table]:
-    """The rows of a table's snapshot, a data file at a time. LakeError where a file has been taken away meanwhile."""
+    """The rows of a table's snapshot, several small data files at a time: each piece costs its queries a plan."""
+    kept: list[pa.Table] = []
+    for rows in _files(table, columns, where):
+        kept.append(rows)
+        if sum(map(len, kept)) >= ROWS_AT_ONCE:
+            yield pa.concat_tables(kept)
+            kept = []
+    if kept:
+        yield pa.concat_tables(kept)
+
+
+def _files(table: Table, columns: Sequence[str], where: Sequence[str] = ()) -> Iterator[pa.Table]:
+    """The rows of each data file. LakeError where one has been taken away meanwhile."""
     condition = parse(" and ".join(where)) if where else AlwaysTrue()
     scan = table.scan(row_filter=condition, selected_fields=tuple(columns))
     for task in scan.plan_files():
