@@ -1,4 +1,4 @@
-"""The lake's commands: `python -m lakehouse_jobs create-tables | sink | create-views | maintain | ledger STREAM`."""
+"""The lake's commands: `python -m lakehouse_jobs create-tables | sink | create-views | maintain | reconcile | ledger STREAM`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ COMMANDS = {  # each is a module with `main(arguments) -> exit code`
     "maintain": ("lakehouse_jobs.maintenance", "compact and expire now"),
     "restore": ("lakehouse_jobs.restore", "the lake as it was, beside the live one or in its place"),
     "backup": ("lakehouse_jobs.backup", "a consistent copy of the lake, while everything runs"),
+    "reconcile": ("lakehouse_jobs.reconcile.command", "live, silver and gold against a recomputation from bronze"),
+    "reconcile-regularly": ("lakehouse_jobs.reconcile.schedule", "the same now and then, until stopped"),
     "ledger": ("lakehouse_jobs.ledger", "clean + duplicates + rejected + reference = raw, of a stream or a business"),
 }
 
 
 def main(argv: list[str]) -> int:
     """Run one command; 1 where it failed, after saying what happened, the detail and what to do."""
-    told = "\n".join(f"{name:>14}  {what}" for name, (_, what) in COMMANDS.items())
+    told = "\n".join(f"{name:>20}  {what}" for name, (_, what) in COMMANDS.items())
     parser = argparse.ArgumentParser(
         "python -m lakehouse_jobs", epilog=told, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -86,6 +86,10 @@ class Lake(BaseModel):
     maintenance_interval_s: float = Field(
         180.0, gt=0, description="how often small files are compacted, snapshots expired"
     )
+    reconcile_interval_s: float = Field(900.0, gt=0, description="how often the last hours are reconciled")
+    reconcile_hours: float = Field(
+        1.0, gt=0, description="windows that such a run compares; `riverhouse reconcile` takes all"
+    )
     snapshots_kept_s: float = Field(default=300.0, gt=0, description="snapshots older than this are expired")
     spark_heap_mb: int = Field(default=1024, ge=512)
 

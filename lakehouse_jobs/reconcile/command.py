@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import sys
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -28,7 +29,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--wait", type=float, default=180, help="seconds to wait for the workers and the sink")
     arguments = parser.parse_args(argv)
     span = Span(arguments.since or EVER[0], arguments.until or EVER[1])
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 140)
     try:
         clean = [reconcile(b, span, arguments.wait, console) for b in named(arguments.business)]
     except (LakeError, LookupError) as e:

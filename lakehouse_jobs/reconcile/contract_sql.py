@@ -8,7 +8,7 @@ items of lists they are none.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -28,9 +28,25 @@ def shape(struct: type[msgspec.Struct]) -> str:
     return json.dumps(_shape(_struct(struct)))
 
 
-def sound(struct: type[msgspec.Struct], event: str) -> str:
-    """The condition that `event`, taken apart by `shape`, fits the contract. TypeError for a type that no event has yet."""
-    return f"coalesce({_fields(_struct(struct), event)}, false)"
+def sound(struct: type[msgspec.Struct], event: str, text: str) -> str:
+    """The condition that `event`, taken from `text` by `shape`, fits the contract. TypeError for a type that no event has yet.
+
+    Of a null that may be left out but not be null the struct says no more than of one that is left out: the text does.
+    """
+    info = _struct(struct)
+    nulls = [f"json_type({text}, '$.{path}') is distinct from 'NULL'" for path in _never_null(info, "")]
+    only = f"(not contains({text}, 'null') or {_all(nulls)})" if nulls else "true"
+    return f"coalesce({_fields(info, event)} and {only}, false)"
+
+
+def _never_null(info: mi.StructType, path: str) -> Iterator[str]:
+    """The fields that may be left out but not be null."""
+    for field in info.fields:
+        kind = _bare(field.type)
+        if isinstance(kind, mi.StructType):
+            yield from _never_null(kind, f"{path}{field.encode_name}.")
+        elif not field.required and mi.NoneType not in map(type, _kinds(field.type)):
+            yield f"{path}{field.encode_name}"
 
 
 def typed(struct: type[msgspec.Struct], event: str) -> dict[str, str]:

@@ -102,9 +102,11 @@ class Facts:
     def _sound(self) -> str:
         kind = self.stream.event
         return f"""
-            with text as (
+            with decoded as (
                 select p, o, at_ms, try(decode(value)) as v from batch where told is null and not refused
+            ), text as (
+                select p, o, at_ms, case when json_valid(v) then v end as v from decoded
             ), event as (
-                from (select p, o, at_ms, from_json(case when json_valid(v) then v end, '{shape(kind)}') as e from text)
-                where {sound(kind, "e")}
+                from (select p, o, at_ms, v, from_json(v, '{shape(kind)}') as e from text)
+                where {sound(kind, "e", "v")}
             ) {self.read}"""

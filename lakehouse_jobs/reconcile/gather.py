@@ -1,7 +1,7 @@
 """Everything that a run compares, read in an order in which nothing is asked of a table that it cannot have yet.
 
-First the workers' commits, and the sink and the merge caught up with them; then the live topics; then the tables of the lake,
-pinned at one snapshot each; bronze last, when it holds every offset that any of the others speaks of.
+First the workers' commits, and the sink and the merge caught up with them; then the KPI log; then the live topics; then the
+other tables, pinned at one snapshot each; bronze last, when it holds every offset that any of the others speaks of.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from lakehouse_jobs.reconcile import live, reading
 from lakehouse_jobs.reconcile.facts import Facts
 from lakehouse_jobs.reconcile.live import EVER, Span
 from lakehouse_jobs.reconcile.recomputed import Recomputed, Summary
-from lakehouse_jobs.tables import KPI_LOG
+from lakehouse_jobs.tables import GOLD_TABLES, KPI_LOG
 from riverhouse import clock
 from topics import progress
 from topics.contract import ORDINALS, Kpi, Revisable, Stream, is_fraction
 
+MIRRORED = {t.name for t in GOLD_TABLES}  # KPIs that have a gold table of their name among them
 SKEW_S = 60  # how far events may lie ahead of the broker's clock
 Offsets = dict[int, int]
 
@@ -42,6 +43,10 @@ class Gathered:
     def fence(self, table: str, topic: str, key: str = fences.FENCE) -> Offsets:
         """A pinned table's fence of a topic, by partition."""
         return of_topic(fences.read(self.tables[table], key), topic)
+
+    def as_of(self, table: str, stream: Stream) -> Offsets:
+        """The raw offsets that a pinned gold table is true for."""
+        return causes(stream, self.fence(table, stream.clean.name, fences.AS_OF))
 
 
 def of_topic(fence: Fence, topic: str) -> Offsets:
@@ -70,20 +75,19 @@ class Gathering:
         for facts in self.facts:
             self._settle(facts.stream)
         self._wait("the merge", self._unmerged)
+        self._logs()  # before the topics, which then hold all that it does
         for stream in self.got.streams:
             for kpi in stream.kpis:
                 self._topic(kpi)
         self._pin()
         for facts in self.facts:
-            self._bronze(facts)
-        for facts in self.facts:
             self._silver(facts)
-        for stream in self.got.streams:
-            for kpi in stream.kpis:
-                self._log(kpi)
-                self._mirror(kpi)
+        for kpi in (k for s in self.got.streams for k in s.kpis if k.name in MIRRORED):
+            self._mirror(kpi)
         for summary in self._summaries:
             self._summary(summary)
+        for facts in self.facts:
+            self._bronze(facts)
         return self.got
 
     # ── Kafka ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -112,21 +116,16 @@ class Gathering:
     # ── the lake ────────────────────────────────────────────────────────────────────────────────────────────────────
     def _pin(self) -> None:
         """Load the tables' newest snapshots, and find out how far bronze must be: as far as anything read so far."""
-        names = [f"silver.{s.table}" for s in self.got.streams] + [
-            KPI_LOG.name,
-            "silver.duplicates",
-            "silver.quarantine",
-        ]
-        names += [f"gold.{k.name}" for s in self.got.streams for k in s.kpis] + [
-            f"gold.{s.table}" for s in self._what.summaries
-        ]
-        self.got.tables = {n: lake.catalog().load_table(n) for n in names}
+        kpis = [k for s in self.got.streams for k in s.kpis]
+        gold = [f"gold.{k.name}" for k in kpis if k.name in MIRRORED] + [f"gold.{s.table}" for s in self._summaries]
+        silver = [f"silver.{s.table}" for s in self.got.streams] + ["silver.duplicates", "silver.quarantine"]
+        for name in (*gold, *silver):  # gold first: silver then has all that it was made from
+            self.got.tables[name] = lake.catalog().load_table(name)
         for stream in self.got.streams:
             last = dict(self.got.done[stream.prefix])
-            for name in names:
-                for key in (fences.FENCE, fences.AS_OF):
-                    for p, at in causes(stream, self.got.fence(name, stream.clean.name, key)).items():
-                        last[p] = max(at, last.get(p, -1))
+            for name in gold:
+                for p, at in self.got.as_of(name, stream).items():
+                    last[p] = max(at, last.get(p, -1))
             for kpi in stream.kpis:
                 for p, at in self._db.execute(
                     f"select e.key::int, max(e.value) from (select unnest(map_entries(as_of)) as e from live_{kpi.name}) group by 1"
@@ -138,16 +137,13 @@ class Gathering:
         stream, name = facts.stream, f"bronze.{facts.stream.table}"
         wanted = {f"{stream.raw.name}/{p}": at for p, at in self.got.last[stream.prefix].items()}
         ledger.wait_for_sink({name: wanted}, self._console, self._wait_s)
-        table, where = lake.catalog().load_table(name), list[str]()
-        self.got.tables[name] = table
-        if self._span.since != EVER[0]:
-            since = self._span.since - SKEW_S - int(self._what.reads_before.total_seconds())
-            where = [f"appended_at >= '{reading.moment(since)}'"]
+        table = self.got.tables[name] = lake.catalog().load_table(name)
         facts.create(self._db)
         with self._console.status(f"reading {name}"):
-            reading.bronze(self._db, facts, table, where)
+            reading.bronze(self._db, facts, table, self._appended("appended_at"))
         if self._span.since != EVER[0]:
             self._read_in_part(stream)
+            self._told_before(stream)
         with self._console.status(f"computing {stream.prefix} again"):
             facts.make(self._db)
 
@@ -156,34 +152,53 @@ class Gathering:
         held = dict(self._db.execute(f"select p, min(o) from raw_{stream.table} group by 1").fetchall())
         last = self.got.last[stream.prefix]
         self.got.first[stream.prefix] = {p: held.get(p, end + 1) for p, end in last.items()}
-        own = [f"stream = '{stream.prefix}'"]
-        query = f"select stream, raw_partition as p, raw_offset as o, first_offset from piece where stream = '{stream.prefix}'"
-        columns = ("stream", "raw_partition", "raw_offset", "first_offset")
-        reading.into(self._db, f"repeats_{stream.table}", self.got.tables["silver.duplicates"], query, columns, own)
         begins = live.upto(self.got.first[stream.prefix])
         self._db.execute(
-            f"insert into known_repeats select '{stream.table}', p, o from repeats_{stream.table} where first_offset < {begins} and o >= {begins}"
+            f"insert into known_repeats select '{stream.table}', p, o from duplicates_{stream.table} where first_offset < {begins} and o >= {begins}"
         )
 
-    def _silver(self, facts: Facts) -> None:
-        stream = facts.stream
-        first = min(self.got.first[stream.prefix].values(), default=0)
-        query, columns = silver_query(facts)
-        where = [f"raw_offset >= {first}"] if first else []
-        reading.into(
-            self._db, f"silver_{stream.table}", self.got.tables[f"silver.{stream.table}"], query, columns, where
-        )
-        for table in ("duplicates", "quarantine"):
-            query = f"select raw_partition as p, raw_offset as o from piece where stream = '{stream.prefix}'"
-            own = [*where, f"stream = '{stream.prefix}'"]
-            reading.into(
-                self._db,
-                f"{table}_{stream.table}",
-                self.got.tables[f"silver.{table}"],
-                query,
-                ("stream", "raw_partition", "raw_offset"),
-                own,
+    def _told_before(self, stream: Stream) -> None:
+        """What the log told of versions before the part that is read: the versions that silver has from then."""
+        begins = self._span.since - SKEW_S - int(self._what.reads_before.total_seconds())
+        for reference in (r for r in stream.references if r in self.got.streams):
+            table = self.got.tables[f"silver.{reference.table}"]
+            query = (
+                f"""select '{reference.prefix}' as reference, to_json(piece)::json as version, raw_offset from piece"""
             )
+            target = f"before_{stream.table}_{reference.table}"
+            before = [f"ingested_at < '{reading.moment(begins)}'"]
+            reading.into(self._db, target, table, query, table.schema().column_names, before)
+            partitions = ", ".join(f"({p})" for p in self.got.last[stream.prefix])
+            self._db.execute(f"""
+                insert into told_{stream.table} select p, raw_offset - {2**53}, reference, version
+                from {target}, (values {partitions}) t(p)
+            """)
+
+    def _appended(self, column: str) -> list[str]:
+        """The condition that a row's raw record came in the time that is read: some before the span, for what decides about it."""
+        if self._span.since == EVER[0]:
+            return []
+        since = self._span.since - SKEW_S - int(self._what.reads_before.total_seconds())
+        return [f"{column} >= '{reading.moment(since)}'"]
+
+    def _silver(self, facts: Facts) -> None:
+        """What became of the raw records that are read."""
+        table, where = facts.stream.table, self._appended("ingested_at")
+        query, columns = silver_query(facts)
+        reading.into(self._db, f"silver_{table}", self.got.tables[f"silver.{table}"], query, columns, where)
+        own = f"stream = '{facts.stream.prefix}'"
+        for fate, more in (("duplicates", ("first_offset",)), ("quarantine", ())):
+            columns = ("stream", "raw_partition", "raw_offset", *more)
+            query = (
+                f"select raw_partition as p, raw_offset as o {''.join(f', {c}' for c in more)} from piece where {own}"
+            )
+            reading.into(self._db, f"{fate}_{table}", self.got.tables[f"silver.{fate}"], query, columns, [*where, own])
+
+    def _logs(self) -> None:
+        self.got.tables[KPI_LOG.name] = lake.catalog().load_table(KPI_LOG.name)
+        for stream in self.got.streams:
+            for kpi in stream.kpis:
+                self._log(kpi)
 
     def _log(self, kpi: Kpi) -> None:
         dimensions = [f"dimensions['{d}'] as {d}" for d in kpi.dimensions]

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.expressions.parser import parse
 from pyiceberg.io.pyarrow import ArrowScan
 from pyiceberg.table import Table
 
+from lakehouse_jobs import positions
 from lakehouse_jobs.problem import LakeError
 from lakehouse_jobs.reconcile.facts import RAW, Facts
 from lakehouse_jobs.reconcile.live import EVER, RECORDS, Span
-from riverhouse import addresses, clock
+from riverhouse import clock
 
-RECORDS_AT_ONCE = 20_000
+RECORDS_AT_ONCE, ROWS_AT_ONCE = 20_000, 50_000
 SILENT_S = 30.0
 
 
@@ -35,7 +36,19 @@ def within(column: str, span: Span) -> list[str]:
 
 
 def pieces(table: Table, columns: Sequence[str], where: Sequence[str] = ()) -> Iterator[pa.Table]:
-    """The rows of a table's snapshot, a data file at a time. LakeError where a file has been taken away meanwhile."""
+    """The rows of a table's snapshot, several small data files at a time: each piece costs its queries a plan."""
+    kept: list[pa.Table] = []
+    for rows in _files(table, columns, where):
+        kept.append(rows)
+        if sum(map(len, kept)) >= ROWS_AT_ONCE:
+            yield pa.concat_tables(kept)
+            kept = []
+    if kept:
+        yield pa.concat_tables(kept)
+
+
+def _files(table: Table, columns: Sequence[str], where: Sequence[str] = ()) -> Iterator[pa.Table]:
+    """The rows of each data file. LakeError where one has been taken away meanwhile."""
     condition = parse(" and ".join(where)) if where else AlwaysTrue()
     scan = table.scan(row_filter=condition, selected_fields=tuple(columns))
     for task in scan.plan_files():
@@ -89,46 +102,38 @@ def raw(rows: pa.Table) -> pa.Table:
     return pa.table(columns, schema=RAW)
 
 
-def topic(name: str, take: Callable[[pa.Table], None], since_ms: int | None = None) -> dict[int, int]:
+def topic(name: str, take: Callable[[pa.Table], None], since_ms: int | None = None) -> None:
     """Hand over all records that a topic holds now (those appended since a moment), by a consumer that joins no group.
 
-    Returns the end offset of each partition. LakeError where Kafka falls silent.
+    LakeError where Kafka falls silent.
     """
-    settings = {
-        "bootstrap.servers": addresses.bootstrap(),
-        "group.id": "riverhouse-probe",
-        "enable.auto.commit": False,
-        "log_level": 0,
-    }
-    consumer = Consumer({**settings, "enable.partition.eof": True})
-    try:
+    with positions.reader() as consumer:
         partitions = sorted(consumer.list_topics(name, timeout=SILENT_S).topics[name].partitions)
-        ends = {
-            p: int(consumer.get_watermark_offsets(TopicPartition(name, p), timeout=SILENT_S)[1]) for p in partitions
-        }
-        starts = [TopicPartition(name, p, OFFSET_BEGINNING if since_ms is None else since_ms) for p in partitions]
-        consumer.assign(starts if since_ms is None else consumer.offsets_for_times(starts, timeout=SILENT_S))
-        for records in _batches(consumer, name, len(partitions)):
+        held = {p: consumer.get_watermark_offsets(TopicPartition(name, p), timeout=SILENT_S) for p in partitions}
+        starts = [TopicPartition(name, p, low) for p, (low, _) in held.items()]
+        if since_ms is not None:
+            asked = [TopicPartition(name, p, since_ms) for p in partitions]
+            starts = consumer.offsets_for_times(asked, timeout=SILENT_S)
+        ends = {s.partition: held[s.partition][1] for s in starts if 0 <= s.offset < held[s.partition][1]}
+        consumer.assign([s for s in starts if s.partition in ends])
+        for records in _batches(consumer, name, ends):
             take(pa.table(list(zip(*records, strict=True)), schema=RECORDS))
-    finally:
-        consumer.close()
-    return ends
 
 
-def _batches(consumer: Consumer, name: str, partitions: int) -> Iterable[list[tuple[int, int, bytes | None]]]:
-    """(partition, offset, value) of the records up to the end of each partition."""
-    ended: set[int] = set()
+def _batches(consumer: Consumer, name: str, ends: Mapping[int, int]) -> Iterator[list[tuple[int, int, bytes | None]]]:
+    """(partition, offset, value) of the records below the `ends` of the partitions."""
+    left = dict(ends)
     heard = clock.monotonic()
-    while len(ended) < partitions:
-        messages = consumer.consume(RECORDS_AT_ONCE, 0.5)
+    while left:
+        messages = [m for m in consumer.consume(RECORDS_AT_ONCE, 0.5) if not m.error()]
         if messages:
             heard = clock.monotonic()
+            yield [(m.partition(), m.offset(), m.value()) for m in messages]
         elif clock.monotonic() - heard > SILENT_S:
             raise LakeError(
                 f"{name} cannot be read to its end",
                 f"no record for {SILENT_S:.0f} s",
                 "is Kafka up? see `riverhouse status`",
             )
-        ended |= {m.partition() for m in messages if m.error() and m.error().code() == KafkaError._PARTITION_EOF}  # noqa: SLF001
-        if records := [(m.partition(), m.offset(), m.value()) for m in messages if not m.error()]:
-            yield records
+        reached = {m.partition(): m.offset() + 1 for m in messages}
+        left = {p: end for p, end in left.items() if reached.get(p, 0) < end}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lakehouse_jobs.reconcile.facts import Facts
 from lakehouse_jobs.reconcile.recomputed import Recomputed, Summary
-from topics.contract import HOUR
+from topics.contract import MINUTE
 from topics.tweets import TWEETS
 
 READ = r"""
@@ -55,4 +55,4 @@ SUMMARIES = (
             from facts group by all""",
     ),
 )  # fmt: skip
-RECOMPUTED = Recomputed("tweets", FACTS, SUMMARIES, reads_before=HOUR)
+RECOMPUTED = Recomputed("tweets", FACTS, SUMMARIES, reads_before=10 * MINUTE)

@@ -75,13 +75,18 @@ TABLES = Task(
 VIEWS = Task(name="views", needs=("trino", "tables", "topics"), command=lambda: run("lakehouse_jobs", "create-views"))
 
 
-def sink_is_running() -> None:
-    """The process is there; that it sinks is one of the conditions of `up` (see conditions.py)."""
+def is_running() -> None:
+    """The process is there; that the sink sinks is one of the conditions of `up` (see conditions.py)."""
 
 
 SINK = Service(
-    name="sink", needs=("topics", "tables"), command=lambda: run("lakehouse_jobs", "sink"), probe=sink_is_running,
+    name="sink", needs=("topics", "tables"), command=lambda: run("lakehouse_jobs", "sink"), probe=is_running,
     variables=spark_variables, stop_within_s=60, memory="0.9 to 1.2 GB",
+)  # fmt: skip
+
+RECONCILE = Service(
+    name="reconcile", needs=("sink",), command=lambda: run("lakehouse_jobs", "reconcile-regularly"), probe=is_running,
+    variables=shared_variables, stop_within_s=20, memory="50 MB; 0.3 to 1 GB in a run",
 )  # fmt: skip
 
 

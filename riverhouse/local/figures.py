@@ -80,6 +80,24 @@ def freshness() -> dict[str, str]:
         return dict.fromkeys(asked, f"unknown ({type(error).__name__})")
 
 
+def reconciled() -> dict[str, str]:
+    """What the last reconciliation of each business found, and when; what went wrong where there is no answer."""
+    query = (
+        "select business, max(ran_at), count(*), sum(compared), count_if(different > 0) from lake.gold.reconciliation_runs r "
+        "where ran_at = (select max(ran_at) from lake.gold.reconciliation_runs where business = r.business) group by 1"
+    )
+    try:
+        found = {str(row[0]): row[1:] for row in trino_server.query(query)}
+    except Exception as error:  # noqa: BLE001 - a status shows what is wrong, it does not fail
+        return dict.fromkeys(businesses.chosen(), f"unknown ({type(error).__name__})")
+    return {b: _result(*found[b]) if b in found else "not yet" for b in businesses.chosen()}
+
+
+def _result(ran_at: dt.datetime, checks: int, compared: int, wrong: int) -> str:
+    said = f"{wrong} of {checks} checks DIFFER" if wrong else f"{checks} checks, {compared:,} rows, no difference"
+    return f"{said}; {(now() - ran_at).total_seconds() / 60:,.0f} min ago"
+
+
 def _newest() -> Iterator[tuple[str, str]]:
     """What is asked for its newest time: a name and a query of one value."""
     for business in businesses.chosen():

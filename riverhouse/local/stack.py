@@ -37,7 +37,7 @@ def everything(of: Sequence[str] | None = None) -> dict[str, Step]:
     """All steps by name, with the workers and producers of the businesses `of`; None: those of the settings."""
     of = businesses.chosen() if of is None else of
     steps: list[Step] = [POSTGRES, KAFKA, REGISTRY, TRINO, apps.TOPICS, apps.TABLES, apps.VIEWS]
-    steps += [*apps.workers(of), apps.SINK, *map(apps.producer, of), ASSETS, SUPERSET]
+    steps += [*apps.workers(of), apps.SINK, apps.RECONCILE, *map(apps.producer, of), ASSETS, SUPERSET]
     return {s.name: s for s in steps}
 
 

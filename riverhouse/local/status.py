@@ -47,6 +47,13 @@ def freshness() -> Table:
     return table
 
 
+def reconciliation() -> Table:
+    table = Table("business", "last run", title="reconciliation", title_justify="left")
+    for name, found in figures.reconciled().items():
+        table.add_row(name, found)
+    return table
+
+
 def show(console: Console) -> bool:
     """Print what can be known. False where nothing runs."""
     console.print(services())
@@ -57,4 +64,5 @@ def show(console: Console) -> bool:
         console.print(topics())
     if control.is_running("trino"):
         console.print(freshness())
+        console.print(reconciliation())
     return True
