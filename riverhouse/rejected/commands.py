@@ -19,7 +19,7 @@ from riverhouse.rejected import mending, sending, showing
 from riverhouse.rejected.book import Book
 from riverhouse.rejected.campaign import Campaign, Mend, Tally
 from riverhouse.rejected.dispatch import Outgoing
-from riverhouse.rejected.letters import Letter, plain, text
+from riverhouse.rejected.letters import STATES, Letter, plain, text
 from riverhouse.rejected.selection import Selection, instant, select
 from topics.contract import Stream
 
@@ -80,7 +80,7 @@ def list_(selection: tuple[str, ...], limit: int, as_json: bool, **narrowed: Any
         _nothing(book, wanted)
     letters = book.newest(wanted, limit)
     if as_json:
-        total = [{"stream": s, "reason": r, "rejected": c.total(), **c} for s, r, c in counts]
+        total = [{"stream": s, "reason": r, "rejected": c.total(), **{x: c[x] for x in STATES}} for s, r, c in counts]
         _print({"counts": total, "newest": [_brief(x) for x in letters]})
         return
     showing.console().print(showing.counts(counts), showing.newest(letters))
@@ -146,7 +146,11 @@ def _mend(
     """What mends a letter, and how its provenance names that."""
     ways = [
         *([(mending.function(function), pathlib.Path(function).name)] if function else []),
-        *([(mending.setting(assignments), "set " + ", ".join(assignments))] if assignments else []),
+        *(
+            [(mending.setting(assignments), "set " + ", ".join(a.partition("=")[0] for a in assignments))]
+            if assignments
+            else []
+        ),
         *([(_by_hand, "by hand")] if edit else []),
     ]
     if len(ways) > 1 or not (ways or mapping):

@@ -39,7 +39,7 @@ def rejected(*arguments: str) -> dict[str, Any]:
     """What `riverhouse rejected … --json` prints."""
     command = [sys.executable, "-m", "riverhouse", "rejected", *arguments, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 

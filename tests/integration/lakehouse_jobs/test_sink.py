@@ -240,6 +240,7 @@ def test_letters_are_sent_once_whoever_dies_on_the_way(world: World, sink: SinkP
     wait_for(
         "the retries are in bronze",
         lambda: sum(lakehouse.fence("bronze.tweets").values()) == sum(world.next) - PARTITIONS,
+        within_s=180,
     )
     wait_for(
         "and their rejections in quarantine",
