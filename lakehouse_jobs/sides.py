@@ -210,7 +210,8 @@ def _transaction() -> Iterator[Any]:
     session = writer_lock.connect()
     session.autocommit = False
     try:
-        with session, session.cursor() as c:
+        with session.cursor() as c:
             yield c
+        session.commit()
     finally:
-        session.close()
+        session.close()  # what was not committed is undone
