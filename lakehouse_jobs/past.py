@@ -29,7 +29,7 @@ from topics.contract import Stream
 
 SHARED = (QUARANTINE.name, DUPLICATES.name, KPI_LOG.name)
 BEYOND = """
-select kpi, kpi_partition, min(kpi_offset) - 1
+select figures.kpi, kpi_partition, min(kpi_offset) - 1
 from (select kpi, kpi_partition, kpi_offset, unnest(map_entries(as_of)) as reached from figures) as figures
 join cut on figures.kpi = cut.kpi and reached.key = cut.raw_partition and reached.value > cut.raw_offset
 group by 1, 2"""

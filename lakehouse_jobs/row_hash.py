@@ -37,11 +37,16 @@ class Hashed:
         return f"{self.rows:,} rows {self.digest}"
 
 
+NOTHING: Final = Hashed(0, 32 * "0")
+
+
 def of_table(table: Table, without: Collection[str] = ()) -> Hashed:
     """The hash of a lake table's newest snapshot; of the KPI log's newest revisions.
 
     Left out are the columns `without` and, in bronze, when the sink took a row.
     """
+    if table.current_snapshot() is None:
+        return NOTHING
     namespace, name = table.name()[-2:]
     skipped = {*without, *READ_TIMES.get(namespace, ())}
     columns = tuple(c for c in table.schema().column_names if c not in skipped)

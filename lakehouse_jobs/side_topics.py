@@ -81,7 +81,7 @@ def _newest(log: Table) -> Iterator[dict[str, Any]]:
     with contextlib.closing(duckdb.connect()) as connection:
         connection.execute("set timezone = 'UTC'")
         connection.register("rows", log.scan().to_arrow_batch_reader())
-        batches: Any = connection.execute(NEWEST).to_arrow_reader(10_000)
+        batches: Any = connection.sql(NEWEST).to_arrow_reader(10_000)
         for batch in batches:
             for row in batch.to_pylist():
                 yield row | {c: dict(row[c]) for c in ("dimensions", "measures", "as_of")}

@@ -9,7 +9,7 @@ of PostgreSQL each: a crash leaves all tables or none.
 from __future__ import annotations
 
 import contextlib
-import json
+import copy
 import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from psycopg2.extensions import connection, cursor
 from psycopg2.extras import execute_values
-from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.catalog import Catalog
 from pyiceberg.io import load_file_io
 from pyiceberg.serializers import ToOutputFile
 from pyiceberg.table import Table
@@ -30,6 +30,7 @@ from lakehouse_jobs.tables import all_tables
 from riverhouse import addresses, clock
 
 PREFIX: Final = "side_"
+CUT: Final = "cut "
 TOLD: Final = "riverhouse"  # a namespace of each side that holds no table; its properties say what the side is
 TABLES: Final = frozenset(spec.name for spec in all_tables())
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -90,7 +91,9 @@ def catalog(name: str) -> Catalog:
     if name == addresses.CATALOG:
         return lake.catalog()
     found = find(name.removeprefix(PREFIX))
-    return load_catalog(found.catalogue, **addresses.pyiceberg_properties() | {"warehouse": found.warehouse})
+    same = copy.copy(lake.catalog())  # with its pool of connections: PostgreSQL has few
+    same.name, same.properties = found.catalogue, {**same.properties, "warehouse": found.warehouse}
+    return same
 
 
 def locations(catalogue: str) -> dict[str, str]:
@@ -119,14 +122,16 @@ def find(name: str) -> Side:
     """The side called so. LakeError where there is none."""
     with _transaction() as c:
         c.execute(
-            "select property_value from iceberg_namespace_properties where catalog_name = %s and namespace = %s",
+            "select property_key, property_value from iceberg_namespace_properties "
+            "where catalog_name = %s and namespace = %s",
             (PREFIX + name, TOLD),
         )
-        row = c.fetchone()
-    if row is None:
+        told = dict(c.fetchall())
+    if not told:
         there = ", ".join(names(prefix="")) or "none"
         raise LakeError(f"there is no side called {name!r}", f"sides: {there}", "`riverhouse restore --list`")
-    return Side(**json.loads(row[0]))
+    cut = {k.removeprefix(CUT): int(v) for k, v in told.items() if k.startswith(CUT)}
+    return Side(name, told["made_at"], told["what"], told["warehouse"], cut)
 
 
 def swap(name: str, session: connection) -> Side:
@@ -184,14 +189,13 @@ def forget(name: str) -> None:
 
 
 def _tell(c: cursor, side: Side) -> None:
-    value = json.dumps(
-        {"name": side.name, "made_at": side.made_at, "what": side.what, "warehouse": side.warehouse, "cut": side.cut}
-    )
-    c.execute(
-        "insert into iceberg_namespace_properties values (%s, %s, 'side', %s) "
-        "on conflict (catalog_name, namespace, property_key) do update set property_value = excluded.property_value",
-        (side.catalogue, TOLD, value),
-    )
+    """Write down what the side is: a property each, for they are short (1,000 characters)."""
+    told = {"made_at": side.made_at, "what": side.what[:1000], "warehouse": side.warehouse}
+    told |= {CUT + log: str(at) for log, at in side.cut.items()}
+    where = (side.catalogue, TOLD)
+    c.execute("delete from iceberg_namespace_properties where catalog_name = %s and namespace = %s", where)
+    rows = [(*where, key, value) for key, value in told.items()]
+    execute_values(c, "insert into iceberg_namespace_properties values %s", rows)
 
 
 def _write(side: Side, table: str, metadata: TableMetadata) -> str:
@@ -210,7 +214,8 @@ def _transaction() -> Iterator[Any]:
     session = writer_lock.connect()
     session.autocommit = False
     try:
-        with session, session.cursor() as c:
+        with session.cursor() as c:
             yield c
+        session.commit()
     finally:
-        session.close()
+        session.close()  # what was not committed is undone

@@ -223,13 +223,12 @@ def on_disk(part: str) -> set[str]:
 def test_a_backup_is_whole_or_is_none(
     world: World, sink: SinkProcess, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    to = ["--to", str(tmp_path)]
+    to, live = ["--to", str(tmp_path)], quiet(world, sink).hashes
     with monkeypatch.context() as m:
         m.setattr(databases, "dump", interrupted)
         with pytest.raises(KeyboardInterrupt):
             backup.main(to)
     assert Store(tmp_path).manifests() == []
-    live = quiet(world, sink).hashes
     first = backup.make(Store(tmp_path))
     assert first.copied_files == 0  # the interrupted one had copied them
     assert {t: f"{c.rows:,} rows {c.digest}" for t, c in first.tables.items() if c.rows} == {
