@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from lakehouse_jobs import fences, lake
 from lakehouse_jobs.tweets import GOLD_TABLES
@@ -22,7 +22,7 @@ class NotDrainedError(AssertionError):
 
 def drain(tell: Callable[[str], None], within_s: float = WITHIN_S) -> None:
     """Stop the producers; return when workers, sink and the tweets' gold have taken everything. NotDrainedError else."""
-    kafka = Kafka()
+    kafka = {b: Kafka(b) for b in BUSINESSES}
     for business in BUSINESSES:
         stack.stop(f"producer-{business}")
     until = time.monotonic() + within_s
@@ -47,26 +47,22 @@ def _wait(tell: Callable[[str], None], who: str, left: Callable[[], str], until:
     raise NotDrainedError(f"{who} did not get to the end: {behind}")
 
 
-def _behind_workers(kafka: Kafka) -> str:
+def _behind_workers(kafka: Mapping[str, Kafka]) -> str:
     """How many records the workers of each business have before them; empty where there are none, now and a moment ago."""
     for _ in range(2):  # what one stream derives for another comes a moment later
-        for business in BUSINESSES:
-            streams = businesses.streams(business)
-            topics = [s.raw.name for s in streams] + [s.partials.name for s in streams if s.kpis]
-            ends, done = kafka.ends(topics), kafka.committed(business)
-            left = sum(end - max(done.get(at, 0), 0) for at, end in ends.items())
-            if left:
+        for business, client in kafka.items():
+            if left := client.left():
                 return f"{business}: {left:,} records"
     return ""
 
 
-def _behind_sink(kafka: Kafka) -> str:
+def _behind_sink(kafka: Mapping[str, Kafka]) -> str:
     """How many raw records of facts bronze lacks; silver's fences are the ledger's business."""
     left = 0
-    for business in BUSINESSES:
+    for business, client in kafka.items():
         for stream in (s for s in businesses.streams(business) if not isinstance(s, Reference)):
             fence = fences.read(lake.catalog().load_table(f"bronze.{stream.table}"))
-            left += sum(end - 1 - fence.get(at, -1) for at, end in kafka.ends([stream.raw.name]).items())
+            left += sum(end - 1 - fence.get(at, -1) for at, end in client.ends([stream.raw.name]).items())
     return f"{left:,} raw records are not in bronze" if left else ""
 
 

@@ -4,65 +4,80 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, TopicPartition
 
 from lakehouse_jobs import fences, lake
 from riverhouse import addresses, businesses
 from riverhouse.local import postgres, registry, trino_server
 from tests.chaos.recovery import Counters, Probe
+from topics.contract import Stream
 
 TIMEOUT_S = 5
 FACTS = {"tweets": ("tweets.raw",), "animeverse": ("animeverse.pos.raw", "animeverse.cinema.raw")}
 
 
 class Kafka:
-    """The broker's offsets, asked for by a client that outlives the broker."""
+    """Offsets of a business, asked for by a client that outlives the broker; each thread has its own.
 
-    def __init__(self) -> None:
-        self._admin = AdminClient({"bootstrap.servers": addresses.bootstrap(), "log_level": 0})
-        self._partitions: dict[str, int] = {}
+    A consumer that joins no group: librdkafka's admin client aborts the process when its broker dies under `list_offsets`.
+    """
+
+    def __init__(self, business: str = "tweets") -> None:
+        group = businesses.facts(business).group
+        self._facts, self._partitions = FACTS[business], dict[str, int]()
+        self._read = tuple(t for s in businesses.streams(business) for t in _read_by_workers(s))
+        self._client = Consumer(
+            {"bootstrap.servers": addresses.bootstrap(), "group.id": group, "enable.auto.commit": False, "log_level": 0}
+        )
 
     def ends(self, topics: Iterable[str]) -> dict[str, int]:
         """The end offset of each partition, as "topic/partition". KafkaException where the broker does not answer."""
-        wanted = {TopicPartition(t, p): OffsetSpec.latest() for t in topics for p in range(self._count(t))}
-        asked = self._admin.list_offsets(wanted, request_timeout=TIMEOUT_S)
-        return {f"{at.topic}/{at.partition}": int(future.result().offset) for at, future in asked.items()}
+        found = self._of(topics)
+        return {_name(at): int(self._client.get_watermark_offsets(at, timeout=TIMEOUT_S)[1]) for at in found}
 
-    def committed(self, business: str) -> dict[str, int]:
-        """What the workers have committed, as "topic/partition"."""
-        group = businesses.facts(business).group
-        asked = [ConsumerGroupTopicPartitions(group)]
-        found = self._admin.list_consumer_group_offsets(asked, request_timeout=TIMEOUT_S)[group].result()
-        return {f"{p.topic}/{p.partition}": int(p.offset) for p in found.topic_partitions}
+    def committed(self) -> dict[str, int]:
+        """What the workers have committed, as "topic/partition"; 0 where they have committed nothing."""
+        return {_name(at): max(at.offset, 0) for at in self._client.committed(self._of(self._read), timeout=TIMEOUT_S)}
 
-    def events(self, business: str = "tweets") -> int:
-        """How many raw events of a business's facts there are."""
-        return sum(self.ends(FACTS[business]).values())
+    def left(self) -> int:
+        """How many records the workers have before them."""
+        done = self.committed()
+        return sum(end - done[at] for at, end in self.ends(self._read).items())
 
-    def _count(self, topic: str) -> int:
-        if topic not in self._partitions:
-            self._partitions[topic] = len(self._admin.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions)
-        return self._partitions[topic]
+    def events(self) -> int:
+        """How many raw events of the business's facts there are."""
+        return sum(self.ends(self._facts).values())
+
+    def _of(self, topics: Iterable[str]) -> list[TopicPartition]:
+        for topic in topics:
+            if topic not in self._partitions:
+                known = self._client.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
+                self._partitions[topic] = len(known.partitions)
+        return [TopicPartition(t, p) for t in topics for p in range(self._partitions[t])]
+
+
+def _name(at: TopicPartition) -> str:
+    return f"{at.topic}/{at.partition}"
+
+
+def _read_by_workers(stream: Stream) -> Iterable[str]:
+    return (stream.raw.name, stream.partials.name) if stream.kpis else (stream.raw.name,)
 
 
 def probes() -> list[Probe]:
     """All of them, by the names that `recovery.FELT_BY` knows."""
-    kafka = Kafka()
+    tweets, animeverse = Kafka("tweets"), Kafka("animeverse")
+    of_tweets, of_animeverse = Kafka("tweets"), Kafka("animeverse")
     return [
-        Probe("tweets", lambda: kafka.ends(FACTS["tweets"])),
-        Probe("animeverse", lambda: {"all": kafka.events("animeverse")}),
-        Probe("workers-tweets", lambda: _of("tweets.", kafka.committed("tweets"))),
-        Probe("workers-animeverse", lambda: {"all": sum(kafka.committed("animeverse").values())}),
+        Probe("tweets", lambda: tweets.ends(FACTS["tweets"])),
+        Probe("animeverse", lambda: {"all": animeverse.events()}),
+        Probe("workers-tweets", of_tweets.committed),
+        Probe("workers-animeverse", lambda: {"all": sum(of_animeverse.committed().values())}),
         Probe("sink", _bronze, 1.0),
         Probe("trino", _trino, 1.0, only_when_hurt=True),
         Probe("postgres", lambda: _answers(postgres.probe), 0.5, only_when_hurt=True),
         Probe("registry", lambda: _answers(registry.REGISTRY.probe), 0.5, only_when_hurt=True),
     ]
-
-
-def _of(prefix: str, offsets: Counters) -> Counters:
-    return {k: v for k, v in offsets.items() if k.startswith(prefix)}
 
 
 def _bronze() -> Counters:

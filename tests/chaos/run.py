@@ -88,7 +88,7 @@ def hit(outcome: Outcome, disks: Mapping[str, SmallDisk], say: Callable[[str], N
             f"{r.probe} has not moved for {r.took_s:.0f} s after {r.what} {r.target}" for r in watch.open()
         ]
         _wait_for(lambda: count() >= outcome.wanted, 600)
-        outcome.events = {b: kafka.events(b) for b in stack.BUSINESSES}
+        outcome.events = {b: Kafka(b).events() for b in stack.BUSINESSES}
         outcome.recoveries = list(watch.recoveries)
         _finish(outcome, tell)
     outcome.memory = memory.most
