@@ -13,11 +13,13 @@ work: what it hands out twice, the fences drop. Beside the query two threads ref
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
@@ -153,12 +155,17 @@ def supervise(query: StreamingQuery, sink: Sink, threads: list[threading.Thread]
 
 
 def require_topics(names: list[str], wait_s: float = 30) -> None:
-    """LakeError where topics are still missing after `wait_s`."""
+    """LakeError where topics are still missing after `wait_s`, or Kafka does not answer."""
     admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
     deadline = clock.monotonic() + wait_s
-    while missing := sorted(set(names) - set(admin.list_topics(timeout=10).topics)):
+    while True:
+        error = LakeError("Kafka does not answer", addresses.bootstrap(), "is it up? see `riverhouse status`")
+        with contextlib.suppress(KafkaException):  # a broker that is starting again
+            if not (missing := sorted(set(names) - set(admin.list_topics(timeout=10).topics))):
+                return
+            error = LakeError("topics are missing", ", ".join(missing), "run `riverhouse topics apply`")
         if clock.monotonic() > deadline:
-            raise LakeError("topics are missing", ", ".join(missing), "run `riverhouse topics apply`")
+            raise error
         clock.sleep(1)
 
 
