@@ -104,15 +104,14 @@ def figures(logs: KafkaLogs, db: duckdb.DuckDBPyConnection) -> str:
     rankings = sim.newest(logs, "tweets.kpi.top_hashtags_by_hour").values()
     for ranking in rankings:
         start = sim.epoch(ranking["window_start_at"])
-        want = sorted((-n, tag) for w, tag, n in by_hour if w == start)[:TOP]
+        want = sorted((-n, tag) for _, w, tag, n in by_hour if w == start)[:TOP]
         assert [(-e["tweets"], e["hashtag"]) for e in ranking["entries"]] == want, ranking["window_start_at"]
     return f"{len(volume) + len(by_hour) + len(days):,} cells, {len(rankings)} rankings"
 
 
 def cells(logs: KafkaLogs, kpi: str, *fields: str) -> set[tuple]:
-    """(window start in s, fields…) of each cell's newest revision."""
-    values = sim.newest(logs, f"tweets.kpi.{kpi}").values()
-    return {(sim.epoch(v["window_start_at"]), *(v[f] for f in fields)) for v in values}
+    """(run 0, window start in s, fields…) of each cell's newest revision."""
+    return set(sim.rows({0: logs}, f"tweets.kpi.{kpi}", *fields))
 
 
 def expected(db: duckdb.DuckDBPyConnection, *kpi: Any) -> set[tuple]:
@@ -128,20 +127,16 @@ def same(found: set[tuple], wanted: set[tuple]) -> None:
 
 def tails(logs: KafkaLogs) -> str:
     """In every compacted topic the last record of a key, which compaction leaves, is the newest one."""
-    older: list[str] = []
-    keys = 0
-    for topic in (TWEETS.partials, *TWEETS.kpi_topics):
-        field = "offset" if topic is TWEETS.partials else "revision"
-        for p in range(logs.partitions):
-            newest: dict[bytes, int] = {}
-            last: dict[bytes, int] = {}
-            for r in logs.logs[topic.name, p]:
-                last[r.key] = json.loads(r.value)[field]
-                newest[r.key] = max(newest.get(r.key, -1), last[r.key])
-            keys += len(last)
-            older += [f"{topic.name}/{p} {k!r}: {v} after {newest[k]}" for k, v in last.items() if v < newest[k]]
-    assert not older, f"{len(older)} of {keys:,} keys would be left with an older value: {older[:3]}"
-    return f"{keys:,} keys"
+    sim.check_last({0: logs}, [t.name for t in TWEETS.kpi_topics])
+    newest: dict[tuple[int, bytes], int] = {}
+    last: dict[tuple[int, bytes], int] = {}
+    for p in range(logs.partitions):
+        for r in logs.logs[TWEETS.partials.name, p]:
+            last[p, r.key] = json.loads(r.value)["offset"]
+            newest[p, r.key] = max(newest.get((p, r.key), -1), last[p, r.key])
+    older = [f"{at}: {v} after {newest[at]}" for at, v in last.items() if v < newest[at]]
+    assert not older, f"{len(older)} of {len(last):,} partials would be left with an older value: {older[:3]}"
+    return f"{len(last):,} partials"
 
 
 def lake(db: duckdb.DuckDBPyConnection) -> str:

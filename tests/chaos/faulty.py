@@ -28,17 +28,17 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def on_batch(nth: int, act: Callable[[Any, list[Any], Callable[..., None]], None]) -> None:
-    """Let `act(publisher, outputs, send)` send the outputs of the Nth batch that has accepted events."""
+def on_batch(nth: int, act: Callable[[list[Any], Callable[[list[Any]], None], Callable[[], object]], None]) -> None:
+    """Let `act(outputs, send, flush)` send the outputs of the Nth batch that has accepted events."""
     publisher = importlib.import_module("processors.publisher").Publisher
     real, calls = publisher.send, itertools.count(1)
 
-    def send(self: Any, outputs: Any) -> None:
+    def send(self: Any, outputs: Any, generation: int) -> None:
         given = list(outputs)
         if any(o.topic.endswith(".clean") for o in given) and next(calls) == nth:
-            act(self, given, real)
+            act(given, lambda some: real(self, some, generation), lambda: self._producer.flush(30))
         else:
-            real(self, given)
+            real(self, given, generation)
 
     publisher.send = send
 
@@ -47,9 +47,9 @@ def on_batch(nth: int, act: Callable[[Any, list[Any], Callable[..., None]], None
 def after_clean(nth: int) -> None:
     """Dies when the clean records, which are the changelog, are in the log, and nothing else of their batch."""
 
-    def act(publisher: Any, outputs: list[Any], send: Callable[..., None]) -> None:
-        send(publisher, [o for o in outputs if o.topic.endswith(".clean")])
-        publisher._producer.flush(30)
+    def act(outputs: list[Any], send: Callable[[list[Any]], None], flush: Callable[[], object]) -> None:
+        send([o for o in outputs if o.topic.endswith(".clean")])
+        flush()
         die()
 
     on_batch(nth, act)
@@ -59,9 +59,9 @@ def after_clean(nth: int) -> None:
 def half_of_the_partials(nth: int) -> None:
     """Dies when half of what a batch caused is in the log: some of its partials, no marker."""
 
-    def act(publisher: Any, outputs: list[Any], send: Callable[..., None]) -> None:
-        send(publisher, outputs[: sum(not o.topic.endswith(".partials") for o in outputs) + 20])
-        publisher._producer.flush(30)
+    def act(outputs: list[Any], send: Callable[[list[Any]], None], flush: Callable[[], object]) -> None:
+        send(outputs[: sum(not o.topic.endswith(".partials") for o in outputs) + 20])
+        flush()
         die()
 
     on_batch(nth, act)
@@ -71,9 +71,9 @@ def half_of_the_partials(nth: int) -> None:
 def before_the_commit(nth: int) -> None:
     """Dies when all that a batch caused is in the log, and its offset is not committed."""
 
-    def act(publisher: Any, outputs: list[Any], send: Callable[..., None]) -> None:
-        send(publisher, outputs)
-        publisher._producer.flush(30)
+    def act(outputs: list[Any], send: Callable[[list[Any]], None], flush: Callable[[], object]) -> None:
+        send(outputs)
+        flush()
         die()
 
     on_batch(nth, act)
@@ -99,9 +99,9 @@ def in_recovery(nth: int) -> None:
 def zombie(nth: int) -> None:
     """Stops with the outputs of a batch in its hands; it sends them when someone wakes it."""
 
-    def act(publisher: Any, outputs: list[Any], send: Callable[..., None]) -> None:
+    def act(outputs: list[Any], send: Callable[[list[Any]], None], flush: Callable[[], object]) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
-        send(publisher, outputs)
+        send(outputs)
 
     on_batch(nth, act)
 

@@ -57,7 +57,7 @@ def _text(value: bytes | None) -> str | None:
 
 
 def connect(logs: list[list[Record]]) -> duckdb.DuckDBPyConnection:
-    """Tables: raw(p, o, at_ms, v) and accepted, one row for each event that must be kept; they are run 0."""
+    """Tables: raw(p, o, at_ms, v) and accepted, one row for each event that must be kept; `run` is 0."""
     rows = [(p, r.offset, r.timestamp_ms, _text(r.value)) for p, log in enumerate(logs) for r in log]
     db = duckdb.connect()
     db.execute("set timezone = 'UTC'")

@@ -39,6 +39,10 @@ class Kafka:
         """What the workers have committed, as "topic/partition"; 0 where they have committed nothing."""
         return {_name(at): max(at.offset, 0) for at in self._client.committed(self._of(self._read), timeout=TIMEOUT_S)}
 
+    def processed(self) -> dict[str, int]:
+        """What the workers have committed of the raw facts."""
+        return {at: offset for at, offset in self.committed().items() if at.rpartition("/")[0] in self._facts}
+
     def left(self) -> int:
         """How many records the workers have before them."""
         done = self.committed()
@@ -61,7 +65,8 @@ def _name(at: TopicPartition) -> str:
 
 
 def _read_by_workers(stream: Stream) -> Iterable[str]:
-    return (stream.raw.name, stream.partials.name) if stream.kpis else (stream.raw.name,)
+    merged = (stream.partials,) if stream.kpis else ()
+    return (t.name for t in (stream.raw, *merged, *stream.kpi_topics))
 
 
 def probes() -> list[Probe]:
@@ -71,8 +76,8 @@ def probes() -> list[Probe]:
     return [
         Probe("tweets", lambda: tweets.ends(FACTS["tweets"])),
         Probe("animeverse", lambda: {"all": animeverse.events()}),
-        Probe("workers-tweets", of_tweets.committed),
-        Probe("workers-animeverse", lambda: {"all": sum(of_animeverse.committed().values())}),
+        Probe("workers-tweets", of_tweets.processed),
+        Probe("workers-animeverse", lambda: {"all": sum(of_animeverse.processed().values())}),
         Probe("sink", _bronze, 1.0),
         Probe("trino", _trino, 1.0, only_when_hurt=True),
         Probe("postgres", lambda: _answers(postgres.probe), 0.5, only_when_hurt=True),
