@@ -164,25 +164,6 @@ class BatchConsumer(driver.Consumer):
         await super().on_stop()
         await pacing.at_once(self.app)
 
-    async def _commit_offsets(self, offsets: dict[TP, int], start_new_transaction: bool = True) -> bool:
-        # The offsets were chosen before this flush, so all that they caused is in the publisher's queue by now.
-        async with self.working:
-            try:
-                await self.app.batching.publisher.flush()
-            except Exception as e:  # noqa: BLE001
-                fail("outputs could not be published", repr(e))
-        states = [tp for tp in self.assignment() if self._is_changelog_tp(tp)]
-        ends = await self.highwaters(*states) if states else {}
-        done = bool(await super()._commit_offsets(offsets, start_new_transaction))
-        if (
-            done
-        ):  # an accepted commit shows that no other worker owned the partitions: the state holds its log to the end
-            self.covered.update(offsets)
-            for tp, end in ends.items():
-                self.app.tables._changelogs[tp.topic].data.positions[TP(*tp)] = end - 1
-        self.stats["commits" if done else "commits_refused"] += 1
-        return done
-
     # ── the pump ────────────────────────────────────────────────────────────────────────────────────────────────────
     async def _drain_messages(self, fetcher: Any) -> None:
         try:
