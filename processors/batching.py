@@ -214,9 +214,11 @@ class BatchConsumer(driver.Consumer):
         }
 
     def _in_turn(self, tp: TP) -> bool:
-        """Whether the replayed topic that this one comes after has been read up to what was committed of it."""
-        first = TP(self.app.batching.after.get(tp.topic, ""), tp.partition)
-        return bool(self.next_due.get(first, 0) >= self.started_at.get(first, (0, 0))[1])
+        """Whether the replayed topic that this one comes after has been sought, and read up to what was committed of it."""
+        if tp.topic not in self.app.batching.after:
+            return True
+        first = TP(self.app.batching.after[tp.topic], tp.partition)
+        return first in self.started_at and bool(self.next_due[first] >= self.started_at[first][1])
 
     def _queue(self, tp: TP, batch: Batch, generation: int) -> None:
         self.next_queued[tp] = batch.next

@@ -68,13 +68,13 @@ class Gathering:
         named = {s.prefix for s in ledger.streams(what.business)}
         self.facts = [f for f in what.facts if f.stream.prefix in named]
         self.got = Gathered([f.stream for f in self.facts])
-        self._summaries = [s for s in what.summaries if s.stream in self.got.streams]
+        self.summaries = [s for s in what.summaries if s.stream in self.got.streams and not (span and s.whole)]
 
     def all(self) -> Gathered:
         """Read everything. LakeError where something does not catch up in time."""
         for facts in self.facts:
             self._settle(facts.stream)
-        self._wait("the merge", self._unmerged)
+        self._merge()
         self._logs()  # before the topics, which then hold all that it does
         for stream in self.got.streams:
             for kpi in stream.kpis:
@@ -84,7 +84,7 @@ class Gathering:
             self._silver(facts)
         for kpi in (k for s in self.got.streams for k in s.kpis if k.name in MIRRORED):
             self._mirror(kpi)
-        for summary in self._summaries:
+        for summary in self.summaries:
             self._summary(summary)
         for facts in self.facts:
             self._bronze(facts)
@@ -96,15 +96,19 @@ class Gathering:
         self.got.done[stream.prefix] = {p: end - 1 for p, end in done.items()}
         self.got.first[stream.prefix] = positions.first_offsets(stream)
 
-    def _unmerged(self) -> list[str]:
-        """The partials topics that the merge has not read to where they ended when this was asked first."""
-        if not hasattr(self, "_ends"):
-            self._ends = {s.partials.name: positions.end_offsets(s.partials) for s in self.got.streams if s.kpis}
-        done = progress.committed(self.got.streams[0].group)
-        return [
-            f"{topic}/{p} is at {done.get((topic, p), 0)} of {end}"
-            for topic, ends in self._ends.items() for p, end in ends.items() if done.get((topic, p), 0) < end
-        ]  # fmt: skip
+    def _merge(self) -> None:
+        """Wait until the merge has read the partials topics to where they end now."""
+        ends = {s.partials.name: positions.end_offsets(s.partials) for s in self.got.streams if s.kpis}
+        group = self.got.streams[0].group
+
+        def behind() -> list[str]:
+            done = progress.committed(group)
+            places = [
+                (topic, p, done.get((topic, p), 0), end) for topic, by_p in ends.items() for p, end in by_p.items()
+            ]
+            return [f"{topic}/{p} is at {at} of {end}" for topic, p, at, end in places if at < end]
+
+        self._wait("the merge", behind)
 
     def _topic(self, kpi: Kpi) -> None:
         live.create(self._db, kpi)
@@ -117,7 +121,7 @@ class Gathering:
     def _pin(self) -> None:
         """Load the tables' newest snapshots, and find out how far bronze must be: as far as anything read so far."""
         kpis = [k for s in self.got.streams for k in s.kpis]
-        gold = [f"gold.{k.name}" for k in kpis if k.name in MIRRORED] + [f"gold.{s.table}" for s in self._summaries]
+        gold = [f"gold.{k.name}" for k in kpis if k.name in MIRRORED] + [f"gold.{s.table}" for s in self.summaries]
         silver = [f"silver.{s.table}" for s in self.got.streams] + ["silver.duplicates", "silver.quarantine"]
         for name in (*gold, *silver):  # gold first: silver then has all that it was made from
             self.got.tables[name] = lake.catalog().load_table(name)

@@ -14,7 +14,8 @@ from topics.contract import Kpi, Stream
 class Summary:
     """A gold table, and the query over `facts` (those of `stream` in force as of its fence) that gives `key` and `figures`.
 
-    In both, the column `start` is the moment of `time` in seconds.
+    In both, the column `start` is the moment of `time` in seconds. A `whole` one needs the log from its beginning: with a span it
+    is not compared.
     """
 
     table: str
@@ -23,6 +24,7 @@ class Summary:
     figures: Sequence[str]
     query: str
     time: str = "window_start_at"
+    whole: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:

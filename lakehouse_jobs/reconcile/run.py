@@ -37,7 +37,7 @@ def run(db: duckdb.DuckDBPyConnection, what: Recomputed, span: Span, wait_s: flo
         ]
     for kpi, stream in ((k, s) for s in got.streams for k in s.kpis):
         results += _figure(db, got, kpi, stream, span, kept_since_ms, what.over_all.get(kpi.name))
-    results += [_summary(db, got, s, span) for s in what.summaries if s.stream in got.streams]
+    results += [_summary(db, got, s, span) for s in gathering.summaries]
     return [r if r.compared or r.note else _empty(r, span) for r in results]
 
 

@@ -29,3 +29,4 @@ def test_status_shows_services_topics_and_freshness(cli: Riverhouse) -> None:
             name in printed for name in (f"worker-{business}-0", f"producer-{business}", raw, f"silver, {business}")
         )
     assert "no answer yet" not in printed
+    assert "reconciliation" in printed

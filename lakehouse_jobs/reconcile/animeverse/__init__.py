@@ -9,7 +9,7 @@ from topics.contract import DAY
 RECOMPUTED = Recomputed(
     "animeverse",
     (*reference.FACTS, pos.FACTS, cinema.FACTS, *movements.FACTS, journeys.FACTS),
-    (*pos.SUMMARIES, *cinema.SUMMARIES, *journeys.SUMMARIES),
+    (*pos.SUMMARIES, *cinema.SUMMARIES, *movements.SUMMARIES, *journeys.SUMMARIES),
     reads_before=10 * DAY,
     over_all=journeys.OVER_ALL,
 )
