@@ -60,6 +60,15 @@ def test_a_marker_stands_only_for_partials_up_to_its_offset() -> None:
     assert (v["tweets"], v["as_of"]) == (3, {"0": 12})
 
 
+def test_of_one_offset_the_partial_with_more_changes_counts_in_whichever_order_they_come() -> None:
+    """A recovered state may hold a part of what one record has changed; a worker that wakes late may send that last."""
+    f = Feed(raw_partitions=1)
+    f.process(f.record(0, 4, START, tweets=3), f.record(0, 4, START), f.record(0, 4, START, tweets=2))
+    assert f.process(f.record(0, 9, START)) == []
+    (v,) = f.process(f.record(0, 10, START, tweets=4), f.record(0, 10, START))
+    assert v["tweets"] == 4
+
+
 def test_nothing_is_published_while_catching_up() -> None:
     f = Feed(raw_partitions=1, published_until=4)
     old = [f.record(0, 4, START, tweets=3), f.record(0, 4, START + 100)]  # the window closes in between

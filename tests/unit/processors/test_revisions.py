@@ -105,6 +105,12 @@ def test_an_event_gets_the_version_of_its_time_also_when_that_comes_later() -> N
     assert len(of(out, SALES.duplicates.name)) == 1
 
 
+def test_compaction_takes_no_version_that_a_partition_was_told_of() -> None:
+    """Events between a version and its correction come again after a crash, and are joined as they were."""
+    keys = [o.key for o in Partition(FLOW, 0, 1).process(len(LOG), LOG) if o.topic == SALES.context.name]
+    assert len({*keys}) == len(keys) == 4
+
+
 @pytest.mark.parametrize("lost", range(8))
 @pytest.mark.parametrize("committed", range(len(LOG) + 1))
 def test_a_crash_anywhere_gives_the_same_log(lost: int, committed: int) -> None:
