@@ -15,6 +15,7 @@ from tests.chaos.disk import SmallDisk, mounted
 SIZES_MB = {"disk-lake": 300, "disk-kafka": 500, "disk-checkpoints": 20}
 SETTINGS = {
     **stack.SETTINGS,
+    "RIVERHOUSE_WORKERS__COUNT": "4",  # ports for so many
     "RIVERHOUSE_WORKERS__SESSION_TIMEOUT_S": "6",
     "RIVERHOUSE_WORKERS__BATCH_RECORDS": "200",
     "RIVERHOUSE_LAKE__TRIGGER_S": "0.5",
