@@ -94,7 +94,7 @@ def test_kills_and_moves_change_no_number(folder: pathlib.Path) -> None:
             wait_for("the last worker finishes alone", all_done)
             third_worker.send_signal(signal.SIGTERM)
             assert third_worker.wait(30) == 0
-    assert said(folder, 0, "a member of an earlier life (code 0)") == 1
+    assert said(folder, 0, "a member of an earlier life") == 1  # whether the broker still waited for it or not
     assert said(folder, 0, "facts: restored from a snapshot")
     assert said(folder, 0, "totals: restored from a snapshot")
     assert "Traceback" not in (folder / "worker-2.log").read_text()
