@@ -150,6 +150,11 @@ def test_a_record_that_tells_of_an_unknown_reference_is_refused(cli: Riverhouse)
     wait_for("it is in quarantine", lambda: rows(cli, refused) == [["1"]], WITHIN_S)
 
 
+def test_it_reconciles(cli: Riverhouse) -> None:
+    """The ledger, silver, live figures and gold, recomputed from the bytes received; anything that differs fails the command."""
+    assert "sales_by_minute" in cli("reconcile", "animeverse", within_s=600)
+
+
 def test_every_record_of_every_stream_is_accounted_for(cli: Riverhouse) -> None:
     printed = cli("ledger", "animeverse", within_s=500)
     assert "OK" in printed

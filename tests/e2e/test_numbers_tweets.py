@@ -51,6 +51,11 @@ def test_live_equals_batch() -> None:
     agree("the live cells of closed windows equal the batch", query, 100)
 
 
+def test_they_reconcile(cli: Riverhouse) -> None:
+    """The ledger, silver, live figures and gold, recomputed from the bytes received; anything that differs fails the command."""
+    assert "tweet_volume_by_region" in cli("reconcile", "tweets", within_s=600)
+
+
 def test_a_foreign_file_is_replayed_and_every_row_is_accounted_for(cli: Riverhouse, tmp_path: pathlib.Path) -> None:
     file = tmp_path / "posts.csv"
     file.write_text(POSTS)
