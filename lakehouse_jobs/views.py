@@ -98,9 +98,14 @@ def _newest(columns: Iterable[str], place: str) -> list[str]:
 
 
 def live_views() -> Iterator[View]:
-    """One view for each KPI and each gauge, and that of the dead letters."""
+    """One view for each KPI and each gauge."""
     yield from map(live, KPIS)
     yield from (latest(g, s) for s in STREAMS for g in s.gauges)
+
+
+def derived() -> Iterator[View]:
+    """The views that follow from the contracts."""
+    yield from live_views()
     yield View("gold.dead_letters", dead_letters.COMMENT, dead_letters.by_day(STREAMS))
 
 
@@ -111,9 +116,9 @@ def _typed(kpi: Kpi, measure: str) -> str:
 
 
 def create_all() -> list[str]:
-    """Create or replace every view, those of KPIs first: others may read them. LakeError names the view that Trino refuses."""
+    """Create or replace every view, those that follow from contracts first: others may read them. LakeError names the view that Trino refuses."""
     with ThreadPoolExecutor(AT_ONCE) as pool:  # Trino plans each for a while, mostly waiting for the catalogue
-        return [done for views in (live_views(), written()) for done in list(pool.map(create, views))]
+        return [done for views in (derived(), written()) for done in list(pool.map(create, views))]
 
 
 def create(view: View) -> str:
