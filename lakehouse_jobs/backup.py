@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from lakehouse_jobs import databases, fences, lake, log_search, past_side, row_hash, shared_files, sides
+from lakehouse_jobs import databases, fences, lake, log_search, past_side, row_hash, shared_files, sides, tables
 from lakehouse_jobs.backup_store import File, Manifest, Store, TableCopy, digest
 from lakehouse_jobs.problem import LakeError
 from riverhouse import addresses, businesses, clock
@@ -121,14 +121,15 @@ def _copy(store: Store, name: str, table: LakeTable) -> TableCopy:
     if snapshot is None:
         return TableCopy(metadata=metadata, manifest_list="", manifests=[], files=[], properties={}, rows=0, digest="")
     manifests = snapshot.manifests(table.io)
-    stamps = {k: fences.at(table.metadata, snapshot.snapshot_id, k) for k in (fences.FENCE, fences.AS_OF)}
+    key = tables.stamps().get(name)
+    stamp = fences.at(table.metadata, snapshot.snapshot_id, key) if key else {}
     hashed = row_hash.of_table(table)
     return TableCopy(
         metadata=metadata,
         manifest_list=snapshot.manifest_list,
         manifests=[m.manifest_path for m in manifests],
         files=list(_files(store, name, table, [snapshot.manifest_list, *(m.manifest_path for m in manifests)])),
-        properties={k: fences.dump(f) for k, f in stamps.items() if f},
+        properties={key: fences.dump(stamp)} if key and stamp else {},
         rows=hashed.rows,
         digest=hashed.digest,
     )

@@ -24,7 +24,7 @@ from lakehouse_jobs import fences, log_search, positions
 from lakehouse_jobs.cut import Cut
 from lakehouse_jobs.fences import Fence
 from lakehouse_jobs.problem import LakeError
-from lakehouse_jobs.tables import DUPLICATES, GOLD_TABLES, KPI_LOG, QUARANTINE
+from lakehouse_jobs.tables import DUPLICATES, GOLD_TABLES, KPI_LOG, QUARANTINE, stamps
 from topics.contract import Stream
 
 SHARED = (QUARANTINE.name, DUPLICATES.name, KPI_LOG.name)
@@ -81,7 +81,8 @@ def look(live: Mapping[str, Table], streams: Sequence[Stream], at: dt.datetime, 
     newest = {name: snapshots[0] if snapshots else None for name, snapshots in history.items()}
     if not any(newest.values()):
         raise LakeError("that moment is too long ago", f"the lake was empty at {at.isoformat()}", "take a later one")
-    taken = {name: fences.at(live[name].metadata, s.snapshot_id) if s else {} for name, s in newest.items()}
+    fed = {name for name, key in stamps().items() if key == fences.FENCE}
+    taken = {n: fences.at(live[n].metadata, s.snapshot_id) if s else {} for n, s in newest.items() if n in fed}
     cut = cuts.overlap(_cut(streams, taken), wanted)
     past = Past(newest, cut, cuts.limits(streams, cut))
     past.limit |= _figures(live[KPI_LOG.name], newest[KPI_LOG.name], streams, cut)

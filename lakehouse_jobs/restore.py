@@ -193,7 +193,8 @@ def offsets(texts: Sequence[str]) -> Cut:
     cut: Cut = {}
     for text in texts:
         log, _, offset = text.partition("=")
-        if not offset.isdigit() or log.rsplit("/", 1)[0] not in {s.raw.name for s in STREAMS}:
+        topic, _, partition = log.rpartition("/")
+        if not (offset.isdigit() and partition.isdigit()) or topic not in {s.raw.name for s in STREAMS}:
             raise LakeError(f"{text!r} is not the offset of a raw partition", "", "write it as tweets.raw/0=100")
         cut[log] = int(offset)
     return cut

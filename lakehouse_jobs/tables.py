@@ -24,7 +24,7 @@ from pyiceberg.types import (
     TimestamptzType,
 )
 
-from lakehouse_jobs import lake
+from lakehouse_jobs import fences, lake
 from lakehouse_jobs.animeverse import GOLD_TABLES as ANIMEVERSE
 from lakehouse_jobs.gold_table import GoldTable
 from lakehouse_jobs.problem import LakeError
@@ -134,6 +134,12 @@ DUPLICATES = TableSpec(
 def gold(table: GoldTable) -> TableSpec:
     transform = YEAR if table.window is None else DAY if table.partition == contract.DAY else HOUR
     return TableSpec(f"gold.{table.name}", table.schema, (table.time, transform), (table.time,), append_only=False)
+
+
+def stamps() -> dict[str, str]:
+    """The tables whose snapshots say how far they have come → by which key: fed by the sink, or computed from such ones."""
+    fed = {spec.name: fences.FENCE for spec in all_tables() if spec.append_only}
+    return fed | {f"gold.{t.name}": fences.AS_OF for t in GOLD_TABLES}
 
 
 def all_tables() -> Iterator[TableSpec]:

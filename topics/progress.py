@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from riverhouse import addresses
+from riverhouse import addresses, clock
 
 TIMEOUT_S = 10.0
+NOT_YET = {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE}
 
 
 def committed(group: str) -> dict[tuple[str, int], int]:
@@ -24,11 +25,23 @@ def committed(group: str) -> dict[tuple[str, int], int]:
     with contextlib.closing(consumer):
         known = consumer.list_topics(timeout=TIMEOUT_S).topics
         asked = [TopicPartition(t, p) for t in known if not t.startswith("_") for p in known[t].partitions]
-        found = consumer.committed(asked, timeout=TIMEOUT_S)
+        found = _from_coordinator(consumer, asked)
     for partition in found:
         if partition.error is not None:
             raise KafkaException(partition.error)
     return {(p.topic, p.partition): p.offset for p in found if p.offset >= 0}
+
+
+def _from_coordinator(consumer: Consumer, asked: list[TopicPartition]) -> list[TopicPartition]:
+    """The committed offsets. A broker that has just started says for a while that it is not the group's coordinator."""
+    deadline = clock.monotonic() + 3 * TIMEOUT_S
+    while True:
+        try:
+            return list(consumer.committed(asked, timeout=TIMEOUT_S))
+        except KafkaException as e:
+            if e.args[0].code() not in NOT_YET or clock.monotonic() > deadline:
+                raise
+        clock.sleep(0.2)
 
 
 def cluster_and_topic_ids(topics: Sequence[str]) -> tuple[str, dict[str, str]]:
