@@ -142,6 +142,13 @@ def test_a_part_of_the_windows_is_clean_too(reconcile: Printed, business: str) -
     assert 0 < part["gold", name] < whole["gold", name]
 
 
+def test_a_scheduled_run_is_a_process_of_its_own(settled: None) -> None:
+    """It looks at the last hours, in which these old worlds have no windows."""
+    before = len(lakehouse.rows("gold.reconciliation_runs"))
+    assert schedule.run("animeverse", threading.Event()) == 0
+    assert len(lakehouse.rows("gold.reconciliation_runs")) > before
+
+
 def test_each_wrong_row_is_named_in_its_place(reconcile: Printed) -> None:
     newest = checks.newest(KafkaLogs([VOLUME_BY_REGION.topic]), VOLUME_BY_REGION.topic)
     (key, cell), (_, other) = sorted(newest.items())[:2]
@@ -201,13 +208,6 @@ def test_a_wrong_fact_is_named(reconcile: Printed) -> None:
 def test_a_span_without_anything_says_so(reconcile: Printed) -> None:
     printed = reconcile("tweets", "--since", "2031-01-01", code=0)
     assert "nothing lies between --since and --until" in printed
-
-
-def test_a_scheduled_run_is_a_process_of_its_own(settled: None) -> None:
-    """It looks at the last hours, in which these old worlds have no windows."""
-    before = len(lakehouse.rows("gold.reconciliation_runs"))
-    assert schedule.run("animeverse", threading.Event()) == 0
-    assert len(lakehouse.rows("gold.reconciliation_runs")) > before
 
 
 def test_an_unknown_business_is_an_error(reconcile: Printed) -> None:
