@@ -30,6 +30,7 @@ SMALL = {
     "RIVERHOUSE_LAKE__MAINTENANCE_INTERVAL_S": "60",
 }
 WITHIN_S = 600  # generous: it tells a hang from a slow machine
+SELDOM_S = 3.0  # between questions whose answering slows down what is waited for
 MAY_STAY_EMPTY = {"reconciliation_report"}  # nothing need come later than live figures wait for
 Riverhouse = Callable[..., str]
 
@@ -78,7 +79,7 @@ def filled(stack: pathlib.Path) -> pathlib.Path:
     """The running stack, once every gold table has rows."""
     for table in (t.name for t in GOLD_TABLES if t.name not in MAY_STAY_EMPTY):
         query = f"select 1 from lake.gold.{table} limit 1"
-        wait_for(f"gold.{table} has rows", lambda query=query: ask(query), WITHIN_S)
+        wait_for(f"gold.{table} has rows", lambda query=query: ask(query), WITHIN_S, SELDOM_S)
     return stack
 
 
@@ -100,6 +101,6 @@ def agree(what: str, query: str, at_least: int = 1) -> None:
         return seen[0][0] >= at_least and not seen[0][1]
 
     try:
-        wait_for(what, holds, WITHIN_S)
+        wait_for(what, holds, WITHIN_S, SELDOM_S)
     except AssertionError as late:
         raise AssertionError(f"{late}; compared and wrong: {seen}\n{query}") from late

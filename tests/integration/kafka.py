@@ -13,12 +13,12 @@ from processors.records import Record
 from riverhouse import addresses
 
 
-def wait_for(what: str, condition: Callable[[], object], within_s: float = 240) -> None:
+def wait_for(what: str, condition: Callable[[], object], within_s: float = 240, every_s: float = 0.1) -> None:
     """Return once `condition` holds; AssertionError, naming `what`, when it does not in time."""
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
-        time.sleep(0.1)
+        time.sleep(every_s)
 
 
 def consumer() -> Consumer:
