@@ -8,20 +8,26 @@ once, by one consumer, a round for each halving.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from lakehouse_jobs import positions
 from lakehouse_jobs.problem import LakeError
-from riverhouse import addresses, clock
+from riverhouse import clock
 from topics.catalogue import STREAMS
 from topics.contract import Topic, position
 
 TIMEOUT_S: Final = 60.0
+SEEKS: Final = {  # single records are wanted, and to be told where a log ends
+    "enable.partition.eof": True,
+    "fetch.wait.max.ms": 20,
+    "queued.max.messages.kbytes": 4096,
+    "fetch.message.max.bytes": 65536,
+}
 Log = tuple[str, int]
 
 
@@ -88,8 +94,8 @@ def search(fences: Mapping[Log, int]) -> dict[Log, Search]:
         value = decoders[str(message.topic())].decode(message.value() or b"")
         return int(message.offset() or 0), position(value)
 
-    with consumer() as c:
-        searches = {log: begin(*_watermarks(c, log)) for log in fences}
+    with positions.reader(SEEKS) as c:
+        searches = {log: begin(*positions.marks(c, *log)) for log in fences}
         while open_ones := {log: s for log, s in searches.items() if not s.done}:
             for log, message in _read(c, {log: s.asks for log, s in open_ones.items()}).items():
                 open_ones[log].hear(place(message) if message is not None else None, fences[log])
@@ -98,15 +104,10 @@ def search(fences: Mapping[Log, int]) -> dict[Log, Search]:
 
 def ends(topics: list[str]) -> dict[Log, tuple[int, int]]:
     """The oldest offset and that of the next record, of every partition of these topics."""
-    with consumer() as c:
+    with positions.reader(SEEKS) as c:
         known = c.list_topics(timeout=10).topics
         logs = [(t, p) for t in topics if t in known for p in known[t].partitions]
-        return {log: _watermarks(c, log) for log in logs}
-
-
-def _watermarks(c: Consumer, log: Log) -> tuple[int, int]:
-    low, high = c.get_watermark_offsets(TopicPartition(*log), timeout=10)
-    return int(low), int(high)
+        return {log: positions.marks(c, *log) for log in logs}
 
 
 def _read(c: Consumer, wanted: Mapping[Log, int]) -> dict[Log, Message | None]:
@@ -127,20 +128,3 @@ def _read(c: Consumer, wanted: Mapping[Log, int]) -> dict[Log, Message | None]:
             if error is not None or int(message.offset() or 0) >= wanted.get(log, 0):
                 found.setdefault(log, None if error is not None else message)
     return found
-
-
-@contextlib.contextmanager
-def consumer() -> Iterator[Consumer]:
-    """A consumer that joins no group, commits nothing, and says where logs end. LakeError where Kafka does not answer."""
-    settings = {
-        "bootstrap.servers": addresses.bootstrap(), "group.id": "riverhouse-search", "enable.auto.commit": False,
-        "enable.partition.eof": True, "log_level": 0, "fetch.wait.max.ms": 20, "queued.max.messages.kbytes": 4096,
-        "fetch.message.max.bytes": 65536,
-    }  # fmt: skip
-    c = Consumer(settings)
-    try:
-        yield c
-    except KafkaException as e:
-        raise LakeError("Kafka does not answer", str(e.args[0]), "is it up? see `riverhouse status`") from e
-    finally:
-        c.close()

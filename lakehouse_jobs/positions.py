@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -28,26 +29,26 @@ def committed(stream: Stream) -> dict[int, int]:
 def has_records(stream: Stream) -> bool:
     """Whether anything was ever written to the raw topic."""
     with reader() as consumer:
-        return any(marks(consumer, stream.raw, p)[1] for p in partitions(consumer, stream.raw))
+        return any(marks(consumer, stream.raw.name, p)[1] for p in partitions(consumer, stream.raw))
 
 
 def first_offsets(stream: Stream) -> dict[int, int]:
     """The first raw offset that Kafka still holds, of each partition."""
     with reader() as consumer:
-        return {p: marks(consumer, stream.raw, p)[0] for p in partitions(consumer, stream.raw)}
+        return {p: marks(consumer, stream.raw.name, p)[0] for p in partitions(consumer, stream.raw)}
 
 
 def end_offsets(topic: Topic) -> dict[int, int]:
     """The offset after the last record of each partition now."""
     with reader() as consumer:
-        return {p: marks(consumer, topic, p)[1] for p in partitions(consumer, topic)}
+        return {p: marks(consumer, topic.name, p)[1] for p in partitions(consumer, topic)}
 
 
 def last_causes(topic: Topic) -> Fence:
     """The place of the last record of each partition now, as a fence that has taken it would say."""
     decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(topic.value)
     with reader() as consumer:
-        ends = {p: marks(consumer, topic, p) for p in partitions(consumer, topic)}
+        ends = {p: marks(consumer, topic.name, p) for p in partitions(consumer, topic)}
         wanted = [TopicPartition(topic.name, p, high - 1) for p, (low, high) in ends.items() if high > low]
         consumer.assign(wanted)
         causes: dict[int, int] = {}
@@ -71,21 +72,22 @@ def partitions(consumer: Consumer, topic: Topic) -> list[int]:
     return sorted(consumer.list_topics(topic.name, timeout=TIMEOUT_S).topics[topic.name].partitions)
 
 
-def marks(consumer: Consumer, topic: Topic, partition: int) -> tuple[int, int]:
+def marks(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
     """The first offset that Kafka still holds, and the next one to be written."""
-    low, high = consumer.get_watermark_offsets(TopicPartition(topic.name, partition), timeout=TIMEOUT_S)
+    low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_S)
     return int(low), int(high)
 
 
 @contextlib.contextmanager
-def reader() -> Iterator[Consumer]:
-    """A consumer that joins no group and commits nothing. LakeError where Kafka does not answer."""
+def reader(settings: Mapping[str, str | int | bool] = MappingProxyType({})) -> Iterator[Consumer]:
+    """A consumer that joins no group and commits nothing, with these settings. LakeError where Kafka does not answer."""
     consumer = Consumer(
         {
             "bootstrap.servers": addresses.bootstrap(),
             "group.id": "riverhouse-probe",
             "enable.auto.commit": False,
             "log_level": 0,
+            **settings,
         }
     )
     try:

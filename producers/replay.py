@@ -25,7 +25,7 @@ from producers.live import Stop, signals
 from producers.mapper import Mapper, MisfitError
 from producers.mapping import Mapping, check, identity, load
 from producers.readers import SUFFIXES, Row, Table, open_table
-from riverhouse import clock
+from riverhouse import clock, handed_over
 from riverhouse.local.problem import Problem
 from topics.catalogue import STREAMS
 from topics.catalogue import stream as stream_called
@@ -229,11 +229,4 @@ def summary(stream: Stream, file: pathlib.Path, counts: Counts, *, stopped: bool
 
 def main(argv: list[str]) -> int:
     """Run the command; its exit code."""
-    try:
-        return int(replay.main(argv, prog_name="riverhouse replay", standalone_mode=False) or 0)
-    except click.ClickException as e:
-        e.show()
-        return e.exit_code
-    except Problem as e:
-        click.echo(str(e), err=True)
-        return 1
+    return handed_over.run(replay, argv, "riverhouse replay")

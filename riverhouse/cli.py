@@ -12,6 +12,22 @@ import click
 
 from riverhouse.local.problem import Problem
 
+HANDED_OVER = {  # command: the module whose `main(argv)` does it, and what it does
+    "topics": ("topics.apply", "Plan | apply: what the topics should be, and making them so."),
+    "replay": ("producers.replay", "Send a file's events: riverhouse replay STREAM FILE."),
+    "ledger": ("lakehouse_jobs.ledger", "Prove that every raw record was accounted for: riverhouse ledger BUSINESS."),
+    "reconcile": (
+        "lakehouse_jobs.reconcile.command",
+        "Prove that live equals batch, at the same offsets: riverhouse reconcile [BUSINESS].",
+    ),
+    "rejected": (
+        "riverhouse.rejected.commands",
+        "List | show | fix | retry: what could not be accepted, mended and sent again.",
+    ),
+    "maintain": ("lakehouse_jobs.maintenance", "Compact small files, expire old snapshots."),
+    "restore": ("lakehouse_jobs.restore", "The lake as it was: riverhouse restore --as-of T, --from FOLDER, --list."),
+    "backup": ("lakehouse_jobs.backup", "A consistent copy of the lake: riverhouse backup --to FOLDER."),
+}
 PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
 
@@ -34,9 +50,14 @@ def _stop_waiting(_signal: int, _frame: object) -> None:
     os._exit(130)  # threads that wait for servers must not hold up the end
 
 
-def hand_over(module: str, arguments: list[str]) -> None:
-    """Let `module.main(argv)` do it."""
-    sys.exit(importlib.import_module(module).main(arguments))
+def hand_over(name: str, module: str, told: str) -> click.Command:
+    """A command that lets `module.main(argv)` do it."""
+
+    def act(arguments: tuple[str, ...]) -> None:
+        sys.exit(importlib.import_module(module).main(list(arguments)))
+
+    rest = click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)
+    return click.Command(name, context_settings=PASS_ON, callback=act, params=[rest], help=told)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -70,13 +91,6 @@ def down() -> None:
     from riverhouse.local.console import Console  # noqa: PLC0415
 
     stack.down(Console())
-
-
-@main.command(context_settings=PASS_ON)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def topics(arguments: tuple[str, ...]) -> None:
-    """Plan | apply: what the topics should be, and making them so."""
-    hand_over("topics.apply", list(arguments))
 
 
 @main.command()
@@ -142,58 +156,13 @@ def tail(topic: str, from_beginning: bool, limit: int | None) -> None:
     ask.tail(topic, from_beginning=from_beginning, limit=limit)
 
 
-@main.command(context_settings=PASS_ON)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def replay(arguments: tuple[str, ...]) -> None:
-    """Send a file's events: riverhouse replay STREAM FILE."""
-    hand_over("producers.replay", list(arguments))
-
-
-@main.command(context_settings=PASS_ON)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def ledger(arguments: tuple[str, ...]) -> None:
-    """Prove that every raw record was accounted for: riverhouse ledger BUSINESS."""
-    hand_over("lakehouse_jobs.ledger", list(arguments))
-
-
-@main.command(context_settings=PASS_ON)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def reconcile(arguments: tuple[str, ...]) -> None:
-    """Prove that live equals batch, at the same offsets: riverhouse reconcile [BUSINESS]."""
-    hand_over("lakehouse_jobs.reconcile.command", list(arguments))
-
-
-@main.command(context_settings=PASS_ON)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def rejected(arguments: tuple[str, ...]) -> None:
-    """List | show | fix | retry: what could not be accepted, mended and sent again."""
-    hand_over("riverhouse.rejected.commands", list(arguments))
-
-
-@main.command(context_settings=PASS_ON)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def maintain(arguments: tuple[str, ...]) -> None:
-    """Compact small files, expire old snapshots."""
-    hand_over("lakehouse_jobs.maintenance", list(arguments))
-
-
-@main.command(context_settings=PASS_ON)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def restore(arguments: tuple[str, ...]) -> None:
-    """The lake as it was: riverhouse restore --as-of T, --from FOLDER, --list."""
-    hand_over("lakehouse_jobs.restore", list(arguments))
-
-
-@main.command(context_settings=PASS_ON)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def backup(arguments: tuple[str, ...]) -> None:
-    """A consistent copy of the lake: riverhouse backup --to FOLDER."""
-    hand_over("lakehouse_jobs.backup", list(arguments))
-
-
 @main.command()
 def addresses() -> None:
     """Where everything is, as JSON."""
     from riverhouse import addresses as known  # noqa: PLC0415
 
     click.echo(known.dump())
+
+
+for _name, (_module, _told) in HANDED_OVER.items():
+    main.add_command(hand_over(_name, _module, _told))

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from producers.mapper import Mapper
 from producers.mapping import load
+from riverhouse import handed_over
 from riverhouse.local.problem import Problem
 from riverhouse.rejected import mending, sending, showing
 from riverhouse.rejected.book import Book
@@ -251,11 +252,4 @@ def _print(value: dict[str, Any]) -> None:
 
 def main(argv: list[str]) -> int:
     """Run the command; its exit code."""
-    try:
-        return int(group.main(argv, prog_name="riverhouse rejected", standalone_mode=False) or 0)
-    except click.ClickException as e:
-        e.show()
-        return e.exit_code
-    except Problem as e:
-        click.echo(str(e), err=True)
-        return 1
+    return handed_over.run(group, argv, "riverhouse rejected")

@@ -58,7 +58,7 @@ def at(topic: Topic, partition: int, offset: int) -> Message | None:
 
 def _marks(topic: Topic) -> dict[int, tuple[int, int]]:
     with positions.reader() as consumer:
-        return {p: positions.marks(consumer, topic, p) for p in positions.partitions(consumer, topic)}
+        return {p: positions.marks(consumer, topic.name, p) for p in positions.partitions(consumer, topic)}
 
 
 def _values(topic: str, partition: int, decoder: msgspec.json.Decoder[Any], start: int, end: int) -> list[Any]:

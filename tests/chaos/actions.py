@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterable, Mapping
 
 import psutil
 
+from riverhouse.local import control
 from tests.chaos import schedule, stack
 from tests.chaos.disk import SmallDisk
 from tests.chaos.recovery import Watch
 from tests.chaos.schedule import Action
 
 RUNNING_S, STOPPED_S = 0.3, 0.7  # the rhythm of a clogged process
+
+STALLED_S = 600.0  # without the events that an action waits for
 
 
 class Director:
@@ -35,8 +38,8 @@ class Director:
         at, begun = -1, 0.0
         for action in actions:
             if action.events != at:
-                while self._events() < action.events:
-                    time.sleep(0.1)
+                if not control.wait_until(lambda wanted=action.events: self._events() >= wanted, STALLED_S):
+                    raise TimeoutError(f"no {action.events:,} events within {STALLED_S:.0f} s")
                 at, begun = action.events, time.monotonic()
             time.sleep(max(0.0, begun + action.after_s - time.monotonic()))
             self._do(action)

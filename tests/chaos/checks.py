@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import duckdb
 
 from lakehouse_jobs import trino_client
-from riverhouse import cli
 from tests.chaos import oracle
 from tests.integration.kafka import KafkaLogs
 from tests.sim import checks as sim
@@ -43,8 +42,7 @@ def command(*arguments: str, within_s: float = 400) -> str:
 def all_of(businesses: Iterable[str]) -> list[Checked]:
     """Every check of a drained stack."""
     found = [_run(f"ledger {b}", lambda b=b: ledger(b)) for b in businesses]
-    if "reconcile" in cli.main.commands:
-        found += [_run(f"reconcile {b}", lambda b=b: command("reconcile", b) and "clean") for b in businesses]
+    found += [_run(f"reconcile {b}", lambda b=b: command("reconcile", b) and "clean") for b in businesses]
     logs = KafkaLogs([t.name for t in TWEETS.topics])
     raw = [logs.logs[TWEETS.raw.name, p] for p in range(logs.partitions)]
     db = oracle.connect(raw)

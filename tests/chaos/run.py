@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import KafkaException
 
 from lakehouse_jobs import lake
+from riverhouse.local import control
 from tests.chaos import checks, drain, schedule, stack
 from tests.chaos.actions import Director
 from tests.chaos.checks import Checked
@@ -83,11 +84,11 @@ def hit(outcome: Outcome, disks: Mapping[str, SmallDisk], say: Callable[[str], N
         director.play(actions)
         outcome.done = director.done
         tell("the schedule is done; the rest of the events flows")
-        _wait_for(lambda: not watch.open(), BACK_WITHIN_S)
+        control.wait_until(lambda: not watch.open(), BACK_WITHIN_S, 0.5)
         outcome.wrong += [
             f"{r.probe} has not moved for {r.took_s:.0f} s after {r.what} {r.target}" for r in watch.open()
         ]
-        _wait_for(lambda: count() >= outcome.wanted, 600)
+        control.wait_until(lambda: count() >= outcome.wanted, 600, 0.5)
         outcome.events = {b: Kafka(b).events() for b in stack.BUSINESSES}
         outcome.recoveries = list(watch.recoveries)
         _finish(outcome, tell)
@@ -108,9 +109,3 @@ def _finish(outcome: Outcome, tell: Callable[[str], None]) -> None:
         outcome.wrong.append(str(left))
     outcome.checked = checks.all_of(stack.BUSINESSES)
     outcome.wrong += [f"{c.name}: {c.found}" for c in outcome.checked if not c.right]
-
-
-def _wait_for(condition: Callable[[], bool], within_s: float) -> None:
-    until = time.monotonic() + within_s
-    while not condition() and time.monotonic() < until:
-        time.sleep(0.5)

@@ -6,11 +6,11 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from processors.records import Record
 from riverhouse import addresses
+from topics import progress
 
 
 def wait_for(what: str, condition: Callable[[], object], within_s: float = 240, every_s: float = 0.1) -> None:
@@ -35,11 +35,9 @@ def end_offsets(topic: str) -> list[int]:
 
 
 def committed(group: str, topic: str) -> list[int]:
-    """Committed offsets of a group; -1001 where there is none."""
-    admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
-    asked = [TopicPartition(topic, p) for p in range(len(end_offsets(topic)))]
-    answer = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, asked)])[group].result()
-    return [tp.offset for tp in answer.topic_partitions]
+    """Committed offsets of a group; -1 where there is none."""
+    done = progress.committed(group)
+    return [done.get((topic, p), -1) for p in range(len(end_offsets(topic)))]
 
 
 def send(topic: str, logs: Sequence[Sequence[Record]]) -> None:

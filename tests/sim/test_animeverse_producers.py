@@ -7,8 +7,6 @@ import json
 import pathlib
 from collections import defaultdict
 
-from aiokafka.partitioner import murmur2
-
 from processors.animeverse import FLOWS
 from processors.records import Record
 from producers.animeverse.knobs import Knobs
@@ -16,6 +14,7 @@ from tests.sim import animeverse_checks as checks
 from tests.sim.animeverse_world import named
 from tests.sim.machine import Chances, run
 from tests.unit.producers.animeverse import outputs
+from topics.partition import murmur2_partition
 
 PARTITIONS = 2
 EVENTS = 1000
@@ -36,7 +35,7 @@ def logs_of(lines: list[bytes]) -> dict[str, list[list[Record]]]:
         sent = json.loads(line)
         value = in_millis(sent["value"])
         key = sent["key"].encode()
-        logs[sent["topic"]][(murmur2(key) & 0x7FFFFFFF) % PARTITIONS].append(Record(0, arrived_ms, key, value))
+        logs[sent["topic"]][murmur2_partition(key, PARTITIONS)].append(Record(0, arrived_ms, key, value))
     return logs
 
 

@@ -8,7 +8,6 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
-from aiokafka.partitioner import murmur2
 
 from processors.records import Record
 from processors.tweets import FLOW
@@ -17,6 +16,7 @@ from producers.worlds import Source, make
 from tests.chaos import checks, oracle
 from tests.sim import machine
 from tests.sim.broker import Broker
+from topics.partition import murmur2_partition
 
 START, EVENTS, PARTITIONS = 1_790_000_000.0, 1200, 2
 CHANCES = machine.Chances(crash_every=2000, workers=2)
@@ -32,7 +32,7 @@ def raw_logs() -> list[list[Record]]:
         part = times[first : first + 100]
         for events, _ in source.sendings(part):
             for _topic, key, value in events:
-                log = logs[(murmur2(key) & 0x7FFFFFFF) % PARTITIONS]
+                log = logs[murmur2_partition(key, PARTITIONS)]
                 log.append(Record(len(log), int(part[-1] * 1000) + 500, key, value, ()))
     return logs
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
+from riverhouse.local import control
 from tests.chaos.recovery import Probe, Watch
 
 
@@ -13,19 +13,18 @@ class Counting:
 
     def __init__(self, **counters: int) -> None:
         self.counters = dict(counters)
+        self.reads = 0
         self.watch = Watch([Probe("sink", self.read, every_s=0.005)], lambda _: None)
 
     def read(self) -> dict[str, int]:
+        self.reads += 1
         if "down" in self.counters:
             raise ConnectionError
         return dict(self.counters)
 
 
 def becomes(condition: Callable[[], bool]) -> bool:
-    until = time.monotonic() + 10
-    while not condition() and time.monotonic() < until:
-        time.sleep(0.005)
-    return condition()
+    return control.wait_until(condition, 10, 0.005)
 
 
 def asked(probe: Counting) -> bool:
@@ -40,20 +39,18 @@ def test_every_counter_must_pass_what_it_was_after_the_blow() -> None:
         probe.watch.disturb("sink", "kill")
         assert asked(probe)
         probe.counters["a"] = 2
-        assert not becomes_quickly(lambda: probe.watch.recoveries)
+        assert not happens(probe, lambda: probe.watch.recoveries)
         probe.counters["b"] = 2
         assert becomes(lambda: len(probe.watch.recoveries) == 1)
     assert probe.watch.open() == []
     assert (probe.watch.recoveries[0].what, probe.watch.recoveries[0].target) == ("kill", "sink")
 
 
-def becomes_quickly(condition: Callable[[], object]) -> bool:
+def happens(probe: Counting, what: Callable[[], object]) -> bool:
     """Whether something happens that must not, while the probe is asked twenty times."""
-    until = time.monotonic() + 0.1
-    while time.monotonic() < until:
-        if condition():
-            return True
-    return False
+    until = probe.reads + 20
+    assert becomes(lambda: probe.reads >= until or bool(what()))
+    return bool(what())
 
 
 def test_a_blow_that_lasts_starts_the_clock_when_it_ends() -> None:
@@ -61,7 +58,7 @@ def test_a_blow_that_lasts_starts_the_clock_when_it_ends() -> None:
     with probe.watch.running():
         with probe.watch.held("kafka", "pause"):
             probe.counters["a"] = 5
-            assert not becomes_quickly(lambda: probe.watch.recoveries)
+            assert not happens(probe, lambda: probe.watch.recoveries)
         assert asked(probe)
         probe.counters["a"] = 6
         assert becomes(lambda: len(probe.watch.recoveries) == 1)
@@ -72,6 +69,6 @@ def test_what_never_answers_stays_open() -> None:
     probe = Counting(a=1, down=1)
     with probe.watch.running():
         probe.watch.disturb("sink-jvm", "kill")
-        assert not becomes_quickly(lambda: probe.watch.recoveries)
+        assert not happens(probe, lambda: probe.watch.recoveries)
     [left] = probe.watch.open()
     assert left.target == "sink-jvm"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import time
-from collections.abc import Callable
 
 import pytest
 
@@ -12,6 +10,7 @@ from processors.snapshots.files import DamagedError
 from processors.snapshots.origin import Origin, Snapshot, from_bytes
 from processors.snapshots.store import Store
 from processors.snapshots.taking import Capture, Taker
+from riverhouse.local import control
 
 ORIGIN = Origin("cluster", {}, 0, 1, "layout")
 
@@ -43,20 +42,13 @@ def worker(tmp_path: pathlib.Path) -> Worker:
     return Worker(tmp_path)
 
 
-def wait_for(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_the_state_is_written_as_it_was_and_counts_when_it_is_committed(worker: Worker) -> None:
     taker = Taker(1e-6, worker.captures)
     assert taker.due()
     taker.begin()
     assert not taker.due()
     worker.number = 2
-    wait_for(lambda: taker.written)
+    assert control.wait_until(lambda: taker.written, 30, 0.01)
     taker.publish({("raw", 0): 0})
     with pytest.raises(DamagedError):
         worker.body()
@@ -64,7 +56,7 @@ def test_the_state_is_written_as_it_was_and_counts_when_it_is_committed(worker: 
     assert worker.body() == b"1"
     assert not taker.written
     taker.begin()
-    wait_for(lambda: taker.written)
+    assert control.wait_until(lambda: taker.written, 30, 0.01)
     taker.publish({("raw", 0): 2})
     assert worker.body() == b"2"
 
@@ -92,7 +84,7 @@ def test_a_copy_that_fails_leaves_the_snapshot_before(worker: Worker, capfd: pyt
     taker.publish({("raw", 0): 1})
     worker.number, worker.fails = 2, True
     taker.begin()
-    wait_for(lambda: not taker.written and taker.due())
+    assert control.wait_until(lambda: not taker.written and taker.due(), 30, 0.01)
     taker.publish({("raw", 0): 2})
     assert worker.body() == b"1"
     assert "the disk is full" in capfd.readouterr().err
