@@ -100,10 +100,11 @@ def run() -> None:
         log.info("started", topics=sorted(sink.routes), tables=sorted(sink.tables))
         try:
             supervise(query, sink, threads)
+            stopping.set()
+            for t in threads:  # after an error nobody waits: what is half done the next sink does again
+                t.join(timeout=30)
         finally:
             stopping.set()
-            for t in threads:
-                t.join(timeout=30)
             application.stop()
     log.info("stopped")
 

@@ -37,10 +37,13 @@ def try_lock(session: connection, key: int = KEY) -> bool:
 
 @contextlib.contextmanager
 def only_writer(wait_s: float = 30) -> Iterator[connection]:
-    """Hold the writer's lock. LakeError where another writer still holds it after `wait_s` (one may be stopping)."""
-    session = connect()
+    """Hold the writer's lock. LakeError where another writer still holds it after `wait_s` (one may be stopping).
+
+    psycopg2.OperationalError where the database does not answer for so long (it may be starting).
+    """
+    deadline = clock.monotonic() + wait_s
+    session = _connect(deadline)
     try:
-        deadline = clock.monotonic() + wait_s
         while not try_lock(session):
             if clock.monotonic() > deadline:
                 raise LakeError(
@@ -51,6 +54,16 @@ def only_writer(wait_s: float = 30) -> Iterator[connection]:
         yield session
     finally:
         session.close()
+
+
+def _connect(deadline: float) -> connection:
+    while True:
+        try:
+            return connect()
+        except psycopg2.OperationalError:
+            if clock.monotonic() > deadline:
+                raise
+            clock.sleep(0.2)
 
 
 def still_held(session: connection) -> None:
