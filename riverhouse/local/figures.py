@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import psutil
 import trino
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, TopicPartition
 
 from riverhouse import addresses, businesses
 from riverhouse.clock import monotonic, now, sleep
@@ -40,23 +39,25 @@ class TopicFigures:
     lag: int | None
 
 
-def _ends(admin: AdminClient, topics: Iterable[str]) -> dict[str, dict[int, int]]:
-    """The end offset of every partition of those topics that exist, asked for in one request."""
-    known = admin.list_topics(timeout=5).topics
-    wanted = {TopicPartition(t, p): OffsetSpec.latest() for t in topics if t in known for p in known[t].partitions}
-    found: dict[str, dict[int, int]] = {}
-    for at, future in (admin.list_offsets(wanted, request_timeout=5) if wanted else {}).items():
-        found.setdefault(at.topic, {})[at.partition] = future.result().offset
-    return found
+def _ends(consumer: Consumer, topics: Iterable[str]) -> dict[str, dict[int, int]]:
+    """The end offset of every partition of those topics that exist."""
+    known = consumer.list_topics(timeout=5).topics
+    return {
+        t: {p: consumer.get_watermark_offsets(TopicPartition(t, p), timeout=5)[1] for p in known[t].partitions}
+        for t in topics
+        if t in known
+    }
 
 
 def topics(over_s: float = 2.0) -> list[TopicFigures]:
     """Rate (measured over `over_s`) and lag of every topic that exists."""
-    admin = AdminClient({"bootstrap.servers": addresses.bootstrap(), "log_level": 0})
     groups = {t.name: s.group for s in STREAMS for t in s.topics}
-    before, begin = _ends(admin, groups), monotonic()
-    sleep(over_s)
-    after, seconds = _ends(admin, groups), monotonic() - begin
+    # A consumer that joins no group: librdkafka's admin client aborts the process when the broker dies under `list_offsets`.
+    settings = {"bootstrap.servers": addresses.bootstrap(), "group.id": "riverhouse-status", "log_level": 0}
+    with contextlib.closing(Consumer(settings)) as consumer:
+        before, begin = _ends(consumer, groups), monotonic()
+        sleep(over_s)
+        after, seconds = _ends(consumer, groups), monotonic() - begin
     done = {group: committed(group) for group in set(groups.values())}
     found = []
     for name in (n for n in groups if n in after and n in before):
