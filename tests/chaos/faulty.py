@@ -151,12 +151,12 @@ def without_the_lock(nth: int) -> None:
             session.close()
 
     writer_lock.only_writer = only_writer
-    sink = importlib.import_module("lakehouse_jobs.sink")
-    sink.addresses = _Elsewhere(addresses, home() / f"sink-{nth}")
+    resume = importlib.import_module("lakehouse_jobs.resume")
+    resume.addresses = _Elsewhere(addresses, home() / f"sink-{nth}")
 
 
 class _Elsewhere:
-    """The addresses, with another home: the sink asks it only for its checkpoint's place."""
+    """The addresses, with another home: asked only for the place of the sink's checkpoint."""
 
     def __init__(self, addresses: Any, home: pathlib.Path) -> None:
         self._addresses, self._home = addresses, home
