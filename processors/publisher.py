@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from processors.answers import GENERATION, stamp
 from processors.records import Output
@@ -61,7 +61,7 @@ class Publisher:
             self._error = self._error or error
 
     def send(self, outputs: Iterable[Output], generation: int) -> None:
-        """Queue outputs; waits while the queue is full."""
+        """Queue outputs; waits while the queue is full. PublishError where an earlier one could not be delivered."""
         if generation != self._generation:
             self._generation = generation
             self._headers |= {t: _stamped(self._headers.get(t, []), generation) for t in self._public}
@@ -74,6 +74,8 @@ class Publisher:
                 except BufferError:
                     self._producer.poll(0.02)
                     self.check()
+                except KafkaException as e:  # after a record that it gave up on the client takes no other
+                    raise PublishError(f"a record could not be delivered: {e.args[0].str()}") from e
         self._producer.poll(0)
 
     async def flush(self) -> None:
