@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import duckdb
 from pyiceberg.table import Table
@@ -16,14 +17,14 @@ from rich.console import Console
 from lakehouse_jobs import fences, lake, ledger, positions
 from lakehouse_jobs.fences import Fence
 from lakehouse_jobs.problem import LakeError
-from lakehouse_jobs.reconcile import live, reading
+from lakehouse_jobs.reconcile import live, rankings, reading
 from lakehouse_jobs.reconcile.facts import Facts
 from lakehouse_jobs.reconcile.live import EVER, Span
 from lakehouse_jobs.reconcile.recomputed import Recomputed, Summary
 from lakehouse_jobs.tables import GOLD_TABLES, KPI_LOG
 from riverhouse import clock
 from topics import progress
-from topics.contract import ORDINALS, Kpi, Revisable, Stream, is_fraction
+from topics.contract import ORDINALS, Kpi, Ranking, Revisable, Stream, is_fraction
 
 MIRRORED = {t.name for t in GOLD_TABLES}  # KPIs that have a gold table of their name among them
 SKEW_S = 60  # how far events may lie ahead of the broker's clock
@@ -58,6 +59,11 @@ def causes(stream: Stream, fence: Mapping[int, int]) -> Offsets:
     return {p: at // ORDINALS if issubclass(stream.clean_event, Revisable) else at for p, at in fence.items()}
 
 
+def published(stream: Stream) -> tuple[Kpi | Ranking, ...]:
+    """The figures whose topics are read."""
+    return (*stream.kpis, *stream.rankings)
+
+
 class Gathering:
     """One run's reading, into `db`."""
 
@@ -77,8 +83,8 @@ class Gathering:
         self._merge()
         self._logs()  # before the topics, which then hold all that it does
         for stream in self.got.streams:
-            for kpi in stream.kpis:
-                self._topic(kpi)
+            for figure in published(stream):
+                self._topic(figure)
         self._pin()
         for facts in self.facts:
             self._silver(facts)
@@ -110,12 +116,13 @@ class Gathering:
 
         self._wait("the merge", behind)
 
-    def _topic(self, kpi: Kpi) -> None:
-        live.create(self._db, kpi)
+    def _topic(self, figure: Kpi | Ranking) -> None:
+        kind: Any = rankings if isinstance(figure, Ranking) else live
+        kind.create(self._db, figure)
         since_ms = None if self._span.since == EVER[0] else (self._span.since - SKEW_S) * 1000
-        with self._console.status(f"reading {kpi.topic}"):
-            reading.topic(kpi.topic, lambda records: live.take(self._db, kpi, records, self._span), since_ms)
-        live.settle(self._db, kpi)
+        with self._console.status(f"reading {figure.topic}"):
+            reading.topic(figure.topic, lambda records: kind.take(self._db, figure, records, self._span), since_ms)
+        kind.settle(self._db, figure)
 
     # ── the lake ────────────────────────────────────────────────────────────────────────────────────────────────────
     def _pin(self) -> None:
@@ -130,9 +137,9 @@ class Gathering:
             for name in gold:
                 for p, at in self.got.as_of(name, stream).items():
                     last[p] = max(at, last.get(p, -1))
-            for kpi in stream.kpis:
+            for figure in published(stream):
                 for p, at in self._db.execute(
-                    f"select e.key::int, max(e.value) from (select unnest(map_entries(as_of)) as e from live_{kpi.name}) group by 1"
+                    f"select e.key::int, max(e.value) from (select unnest(map_entries(as_of)) as e from live_{figure.name}) group by 1"
                 ).fetchall():
                     last[p] = max(at, last.get(p, -1))
             self.got.last[stream.prefix] = last

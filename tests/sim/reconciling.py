@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 import duckdb
 import pyarrow as pa
 
-from lakehouse_jobs.reconcile import live
+from lakehouse_jobs.reconcile import live, rankings
 from lakehouse_jobs.reconcile.compare import Result
 from lakehouse_jobs.reconcile.facts import RAW
 from lakehouse_jobs.reconcile.live import Span
 from lakehouse_jobs.reconcile.recomputed import Recomputed
 from processors.records import Record
 from tests.sim.broker import Broker
-from topics.contract import Kpi
+from topics.contract import Kpi, Ranking
 
 ALL = Span()
 
@@ -54,6 +54,10 @@ def newest(db: duckdb.DuckDBPyConnection, what: Recomputed, broker: Broker) -> I
             else live.check(db, kpi, stream, bounds, ALL)
         )
 
+    for ranking, stream in ((r, f.stream) for f in what.facts for r in f.stream.rankings):
+        rank(db, ranking, [(p, r) for p in range(broker.partitions) for r in broker.logs[ranking.topic, p]])
+        yield rankings.check(db, ranking, stream, done(broker, stream.raw.name), ALL)
+
 
 def any_revision(db: duckdb.DuckDBPyConnection, what: Recomputed, broker: Broker, seed: int) -> Iterator[Result]:
     """Of every cell one of the records that were ever published, at the offsets that it says it is true for."""
@@ -66,14 +70,34 @@ def any_revision(db: duckdb.DuckDBPyConnection, what: Recomputed, broker: Broker
         if kpi.name not in what.over_all:
             take(db, kpi, [chance.choice(of_cell) for of_cell in published.values()])
             yield live.check(db, kpi, stream, {}, ALL)
+    for ranking, stream in ((r, f.stream) for f in what.facts for r in f.stream.rankings):
+        of_window: dict[bytes | None, list[tuple[int, Record]]] = {}
+        for p in range(broker.partitions):
+            for record in broker.logs[ranking.topic, p]:
+                of_window.setdefault(record.key, []).append((p, record))
+        rank(db, ranking, [chance.choice(records) for records in of_window.values()])
+        yield rankings.check(db, ranking, stream, {}, ALL)
 
 
 def take(db: duckdb.DuckDBPyConnection, kpi: Kpi, records: Sequence[tuple[int, Record]]) -> None:
-    for table in ("records", "live"):
-        db.execute(f"drop table if exists {table}_{kpi.name}")
+    _afresh(db, kpi.name)
     live.create(db, kpi)
-    columns = [p for p, _ in records], [r.offset for _, r in records], [r.value for _, r in records]
-    live.take(
-        db, kpi, pa.table([pa.array(c, f.type) for c, f in zip(columns, live.RECORDS, strict=True)], live.RECORDS), ALL
-    )
+    live.take(db, kpi, _table(records), ALL)
     live.settle(db, kpi)
+
+
+def rank(db: duckdb.DuckDBPyConnection, ranking: Ranking, records: Sequence[tuple[int, Record]]) -> None:
+    _afresh(db, ranking.name)
+    rankings.create(db, ranking)
+    rankings.take(db, ranking, _table(records), ALL)
+    rankings.settle(db, ranking)
+
+
+def _afresh(db: duckdb.DuckDBPyConnection, name: str) -> None:
+    for table in ("records", "live"):
+        db.execute(f"drop table if exists {table}_{name}")
+
+
+def _table(records: Sequence[tuple[int, Record]]) -> pa.Table:
+    columns = [p for p, _ in records], [r.offset for _, r in records], [r.value for _, r in records]
+    return pa.table([pa.array(c, f.type) for c, f in zip(columns, live.RECORDS, strict=True)], live.RECORDS)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from lakehouse_jobs.reconcile import animeverse, database, live, tweets
+from lakehouse_jobs.reconcile import animeverse, database, live, rankings, tweets
 from lakehouse_jobs.reconcile.recomputed import Recomputed
 from processors.animeverse import FLOWS
 from processors.records import Record
@@ -16,7 +16,7 @@ from processors.tweets import FLOW
 from tests.sim import animeverse_checks, animeverse_world, checks, reconciling, world
 from tests.sim.broker import Broker
 from tests.sim.machine import Chances, run
-from topics.tweets import VOLUME_BY_REGION
+from topics.tweets import TWEETS, VOLUME_BY_REGION
 
 
 @pytest.fixture
@@ -76,6 +76,19 @@ def test_a_wrong_a_missing_and_a_strange_record_are_named(db) -> None:
     assert any(line.endswith("found no row") for line in told)
     assert any("'XXX': expected no row" in line for line in told)
     assert odd["region"] != "XXX"
+
+
+def test_a_ranking_in_another_order_is_named(db) -> None:
+    broker, ranking = of_tweets(3), TWEETS.rankings[0]
+    reconciling.read(db, tweets.RECOMPUTED, broker)
+    records = [r for p in range(broker.partitions) for r in broker.logs[ranking.topic, p]]
+    last = max(records, key=lambda r: (len(json.loads(r.value or b"")["entries"]), r.offset))
+    entries = json.loads(last.value or b"")["entries"]
+    first, second = ({**e, "rank": 3 - e["rank"]} for e in entries[:2])
+    reconciling.rank(db, ranking, [(0, changed(last, last.key or b"", entries=[first, second, *entries[2:]]))])
+    found = rankings.check(db, ranking, TWEETS, {}, reconciling.ALL)
+    told = [str(d) for d in found.first]
+    assert any(f"rank 1: hashtag expected '{first['hashtag']}', found '{second['hashtag']}'" in line for line in told)
 
 
 def changed(record: Record, key: bytes, **values: object) -> Record:

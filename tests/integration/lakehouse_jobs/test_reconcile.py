@@ -130,6 +130,7 @@ def test_a_clean_lake_is_clean_and_the_lake_says_so(settled: None) -> None:
         subjects = {(r["check_name"], r["subject"]) for r in found}
         assert {("gold", f"gold.{t}") for t in compared(recomputed)} <= subjects
         assert {(c, k.topic) for k, _ in recomputed.kpis for c in ("live", "kpi log")} <= subjects
+        assert {("live", r.topic) for f in recomputed.facts for r in f.stream.rankings} <= subjects
 
 
 @pytest.mark.parametrize("business", ["tweets", "animeverse"])
@@ -156,6 +157,12 @@ def test_each_wrong_row_is_named_in_its_place(reconcile: Printed) -> None:
     producer.produce(
         VOLUME_BY_REGION.topic, json.dumps({**cell, "tweets": 4321, "revision": cell["revision"] + 1}), key
     )
+    ranking = TWEETS.rankings[0].topic
+    place, top = min(checks.newest(KafkaLogs([ranking]), ranking).items())
+    leader = {**top["entries"][0], "tweets": 4320}
+    producer.produce(
+        ranking, json.dumps({**top, "entries": [leader, *top["entries"][1:]], "revision": top["revision"] + 1}), place
+    )
     assert producer.flush(30) == 0
     window = f"window_start_at = '{other['window_start_at'].replace('Z', '+00:00')}'"
     logged = replaced(
@@ -171,6 +178,10 @@ def test_each_wrong_row_is_named_in_its_place(reconcile: Printed) -> None:
         f"live, {VOLUME_BY_REGION.topic}: start {cell['window_start_at']}, region '{cell['region']}': tweets expected {cell['tweets']}, found 4321"
         in printed
     )
+    assert (
+        f"live, {ranking}: start {top['window_start_at']}, rank 1: tweets expected {top['entries'][0]['tweets']}, found 4320"
+        in printed
+    )
     assert f"region '{other['region']}': users expected {dict(logged['measures'])['users']:.0f}, found 4322" in printed
     assert (
         f"silver, silver.tweets: raw_partition 1, raw_offset {silver['raw_offset']}: likes expected {silver['likes']}, found 4323"
@@ -182,7 +193,7 @@ def test_each_wrong_row_is_named_in_its_place(reconcile: Printed) -> None:
     emptied = wrong.pop(("gold", "gold.popular_hashtags_by_hour"))
     assert emptied > 1
     assert wrong == {
-        ("live", VOLUME_BY_REGION.topic): 1, ("kpi log", VOLUME_BY_REGION.topic): 1, ("silver", "silver.tweets"): 1,
+        ("live", VOLUME_BY_REGION.topic): 1, ("live", ranking): 1, ("kpi log", VOLUME_BY_REGION.topic): 1, ("silver", "silver.tweets"): 1,
         ("gold", "gold.tweet_metrics_by_language"): 1,
     }  # fmt: skip
 
