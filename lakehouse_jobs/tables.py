@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
@@ -177,10 +178,11 @@ def create_all(catalog: Catalog) -> list[str]:
 
 def create(catalog: Catalog, spec: TableSpec) -> list[str]:
     """Create the table, or add the columns its contract has gained."""
-    if not catalog.table_exists(spec.name):
+    try:
+        table = catalog.load_table(spec.name)
+    except NoSuchTableError:
         catalog.create_table(spec.name, spec.schema, partition_spec=spec.partition_spec, properties=lake.PROPERTIES)
         return [f"created {spec.name}"]
-    table = catalog.load_table(spec.name)
     added, loosened = _difference(table, spec)
     if added or loosened:
         with lake.lock(spec.name), table.update_schema() as update:
