@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -29,7 +29,7 @@ from lakehouse_jobs.problem import LakeError
 from lakehouse_jobs.tables import all_tables
 from riverhouse import addresses, clock
 
-PREFIX: Final = "side_"
+PREFIX: Final = addresses.SIDE
 CUT: Final = "cut "
 TOLD: Final = "riverhouse"  # a namespace of each side that holds no table; its properties say what the side is
 TABLES: Final = frozenset(spec.name for spec in all_tables())
@@ -134,8 +134,8 @@ def find(name: str) -> Side:
     return Side(name, told["made_at"], told["what"], told["warehouse"], cut)
 
 
-def swap(name: str, session: connection) -> Side:
-    """Exchange the live lake's tables with the side's, all at once; `session` holds the writer's lock.
+def swap(name: str, session: connection, but: Collection[str] = ()) -> Side:
+    """Exchange the live lake's tables with the side's, `but` some, all at once; `session` holds the writer's lock.
 
     Afterwards the side holds what was live. LakeError where the side lacks tables that are live.
     """
@@ -143,8 +143,10 @@ def swap(name: str, session: connection) -> Side:
     writer_lock.still_held(session)
     with _transaction() as c:
         c.execute("lock table iceberg_tables in share row exclusive mode")
-        _require_all(c, side)
-        c.execute(EXCHANGE, {"lake": addresses.CATALOG, "side": side.catalogue, "tables": sorted(TABLES)})
+        _require_all(c, side, but)
+        c.execute(
+            EXCHANGE, {"lake": addresses.CATALOG, "side": side.catalogue, "tables": sorted(TABLES.difference(but))}
+        )
         c.execute(TAKE_OVER, {"lake": addresses.CATALOG, "side": side.catalogue})
         now = clock.now().isoformat(timespec="seconds")
         _tell(c, replaced := Side(name, now, f"what was live until it was exchanged: {side.what}", side.warehouse))
@@ -168,12 +170,12 @@ insert into iceberg_namespace_properties select distinct %(lake)s, table_namespa
 on conflict do nothing"""
 
 
-def _require_all(c: cursor, side: Side) -> None:
+def _require_all(c: cursor, side: Side, but: Collection[str]) -> None:
     query = "select catalog_name, table_namespace || '.' || table_name from iceberg_tables where catalog_name = any(%s)"
     c.execute(query, ([addresses.CATALOG, side.catalogue],))
     rows = c.fetchall()
     live, its = ({t for found, t in rows if found == name} & TABLES for name in (addresses.CATALOG, side.catalogue))
-    if lacking := sorted(live - its):
+    if lacking := sorted(live - its - {*but}):
         raise LakeError(
             f"the side {side.name!r} is not the whole lake",
             f"it lacks {len(lacking)} tables: {', '.join(lacking[:5])}, …",

@@ -27,6 +27,7 @@ from topics.events import (
     position,
 )
 from topics.figures import Count, Distinct, Each, Kpi, Latest, Mean, Measure, Ranking, Ratio, Total, is_fraction
+from topics.sides import physical
 
 __all__ = [
     "DAY", "HOUR", "MINUTE", "ORDINALS", "CleanEvent", "CleanVersion", "Count", "Distinct", "Duplicate", "Each", "Event", "Known",
@@ -74,6 +75,7 @@ class Stream:
     kpis: tuple[Kpi, ...] = ()
     rankings: tuple[Ranking, ...] = ()
     gauges: tuple[Latest, ...] = ()
+    derived: bool = False  # the workers of other streams write its raw topic (docs/decisions/0008)
     references: tuple[Reference, ...] = ()  # whose versions of the event's time its clean events name
     clean_kept: dt.timedelta | None = (
         None  # retention of the clean topic where state reaches further back than the default
@@ -106,7 +108,7 @@ class Stream:
     @property
     def group(self) -> str:
         """The consumer group of the domain's workers."""
-        return f"riverhouse-{self.domain}"
+        return physical(f"riverhouse-{self.domain}")
 
     @property
     def table(self) -> str:

@@ -83,6 +83,7 @@ JOURNEYS = Stream(
     clean_event=CleanStep,
     key="customer_id",
     clean_key="customer_id",
+    derived=True,
     kpis=(CONVERSION_BY_DAY, SESSIONS_BY_HOUR),
     gauges=(
         Latest(

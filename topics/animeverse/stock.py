@@ -52,6 +52,7 @@ STOCK = Stream(
     clean_event=CleanMove,
     key="item",
     clean_key="item",
+    derived=True,
     gauges=(
         Latest(
             "animeverse.kpi.stock", ("item", "store_id", "product_id"),
