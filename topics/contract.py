@@ -72,6 +72,7 @@ class Stream:
     clean_event: type[CleanEvent]
     key: str  # the event's field that keys the raw topic; one key's events keep their order
     clean_key: str  # the same field's name in the clean event
+    running: tuple[str, ...] = ()  # fields of the clean event that also tell of the key's earlier ones, as they arrived
     kpis: tuple[Kpi, ...] = ()
     rankings: tuple[Ranking, ...] = ()
     gauges: tuple[Latest, ...] = ()
@@ -89,6 +90,8 @@ class Stream:
     describe: str = ""
 
     def __post_init__(self) -> None:
+        if unknown := set(self.running) - set(self.clean_event.__struct_fields__):
+            raise ValueError(f"{self.prefix}: no fields of its clean events: {', '.join(sorted(unknown))}.")
         for kpi in self.kpis:
             for m in kpi.measures:
                 if isinstance(m, Distinct) and m.of != self.clean_key:

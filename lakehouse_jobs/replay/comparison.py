@@ -52,7 +52,7 @@ def _compare(part: Part, live: Mapping[str, Table], side: Mapping[str, Table]) -
     ours, theirs = (live[part.table], part.live, part.of_live), (side[part.table], "", part.of_side)
     one, other = (_hashed(*x, excluded) for x in (ours, theirs))
     examples = list(_differences(part.key, ours, theirs, excluded)) if one != other else []
-    note = f"{excluded.num_rows:,} left out: changed since" if excluded is not None and excluded.num_rows else ""
+    note = f"{excluded.num_rows:,} left out: {part.excluded_why}" if excluded is not None and excluded.num_rows else ""
     return Result(part.table, one, other, note, examples)
 
 

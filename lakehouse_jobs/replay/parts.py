@@ -3,8 +3,9 @@
 A **verbatim** side has the positions of the live log, so bronze, silver, duplicates and quarantine must be equal in every column but
 bronze's time of ingestion; of the KPI log the newest revision of each cell must have the same measures (`as_of`, `revision`
 and `final` also tell of batches and of the clock). A **spread** side has other positions: compared are the rows in force without
-positions, causes, revision counts and lateness. A replay that **begins late** does not know what came before: compared
-are streams whose events name no reference data, without lateness and without events that were accepted before.
+positions, causes, revision counts and lateness; of derived events, which are made anew in another order, also without
+running figures. A replay that **begins late** does not know what came before: compared are streams whose events name no
+reference data, without lateness, running figures, and events that were accepted before.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Part:
     excluded_query: str = ""
     excluded_from: str = ""  # the live table that the query reads, and the filter of its rows
     excluded_where: str = ""
+    excluded_why: str = "changed since"
     note: str = ""
 
 
@@ -78,9 +80,7 @@ def _silver(stream: Stream, span: Span, verbatim: bool) -> Part:
     revisable = issubclass(stream.clean_event, Revisable)
     last = "cause_offset" if revisable else "raw_offset"
     live = any_of(f"raw_partition = {p} and raw_offset >= {a} and {last} < {b}" for p, (a, b) in own.items() if a < b)
-    columns = _kept(columns_of(spec.schema), span, verbatim)
-    if stream.derived and not verbatim:
-        columns = [c for c in columns if c != "ingested_at"]  # derived anew, and taken in now
+    columns = [c for c in _kept(columns_of(spec.schema), span, verbatim) if c not in _made_anew(stream, span, verbatim)]
     if verbatim:
         shifts = {c: _shift("raw_partition", own) for c in OFFSETS} if not span.is_whole else {}
         key = (
@@ -101,18 +101,30 @@ def _silver(stream: Stream, span: Span, verbatim: bool) -> Part:
     return Part(spec.name, ("event_id",), live, query, query)
 
 
+def _made_anew(stream: Stream, span: Span, verbatim: bool) -> Collection[str]:
+    """Columns that tell of what came before, where that is not what came before the live row."""
+    if stream.derived and not verbatim:
+        return {"ingested_at", *stream.running}  # derived anew: taken in now, and one key's in another order
+    return () if span.is_whole else stream.running
+
+
 def _known(span: Span) -> str:
     return "" if span.is_whole else " where event_id not in (select event_id from excluded)"
 
 
-def _before(stream: Stream, span: Span) -> tuple[str, str]:
+def _before(stream: Stream, span: Span) -> tuple[str, ...]:
     """The events that were accepted before the replay begins and came again: the side takes the second for the first."""
     if span.is_whole:
-        return "", ""
+        return ()
     begins = " or ".join(
         f"(raw_partition = {p} and coalesce(first_offset, -1) < {a})" for p, (a, _) in span.of(stream).items()
     )
-    return f"select distinct event_id from rows where stream = '{stream.prefix}' and ({begins})", DUPLICATES.name
+    return (
+        f"select distinct event_id from rows where stream = '{stream.prefix}' and ({begins})",
+        DUPLICATES.name,
+        "",
+        "accepted before",
+    )
 
 
 def _fates(spec: TableSpec, streams: Sequence[Stream], span: Span, verbatim: bool) -> Part:

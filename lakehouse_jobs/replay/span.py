@@ -47,8 +47,12 @@ def choose(consumer: Consumer, streams: Sequence[Stream], source: str, since: st
     LakeError where the source does not hold it, or holds it with gaps.
     """
     held = {log: span for s in streams for log, span in _held(consumer, s, source).items()}
-    first = dict.fromkeys(held, 0) if since == BEGINNING else _places(consumer, streams, source, since, held)
-    last = _places(consumer, streams, source, until, held) if until else {log: end for log, (_, end) in held.items()}
+    first, last = (
+        dict.fromkeys(held, 0),
+        {log: end for log, (_, end) in held.items()},
+    )  # also of logs that no point names
+    first |= _places(consumer, streams, source, since, held) if since != BEGINNING else {}
+    last |= _places(consumer, streams, source, until, held) if until else {}
     span = Span(
         {log: min(first[log], held[log][1]) for log in held}, {log: min(last[log], held[log][1]) for log in held}
     )
@@ -80,7 +84,7 @@ def _places(
     consumer: Consumer, streams: Sequence[Stream], source: str, point: str, held: dict[Log, tuple[int, int]]
 ) -> dict[Log, int]:
     if OFFSETS.fullmatch(point):
-        return dict.fromkeys(held, 0) | _offsets(point, streams, held)
+        return _offsets(point, streams, held)
     at = _moment(point)
     if source == "bronze":
         found = {(s.raw.name, p): o for s in streams for p, o in archive.first_since(s, at).items()}
