@@ -32,6 +32,11 @@ class Result:
     examples: list[str] = field(default_factory=list)
 
     @property
+    def rows(self) -> int:
+        """How many rows were compared, of both."""
+        return sum(h.rows for h in (self.live, self.side) if h is not None)
+
+    @property
     def differs(self) -> bool:
         return self.live != self.side
 

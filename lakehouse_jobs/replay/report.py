@@ -14,7 +14,7 @@ from lakehouse_jobs.replay.comparison import Result
 def agrees(results: Iterable[Result]) -> bool:
     """Whether nothing differs and something was compared: an empty comparison shows nothing."""
     results = list(results)
-    return not any(r.differs for r in results) and any(r.live and r.live.rows for r in results)
+    return not any(r.differs for r in results) and any(r.rows for r in results)
 
 
 def shown(name: str, results: Sequence[Result], *, whole: bool, verbatim: bool) -> Group:
@@ -23,15 +23,14 @@ def shown(name: str, results: Sequence[Result], *, whole: bool, verbatim: bool) 
         "the same positions" if verbatim else "rows in force, without positions"
     )
     table = Table("table", "live rows", "side rows", "live hash", "side hash", "", title=title, title_justify="left")
-    skipped = [r for r in results if r.live is None]
     for r in results:
-        if r.live is not None and r.side is not None and (r.live.rows or r.side.rows):
+        if r.live is not None and r.side is not None and r.rows:
             state = "[red]DIFFERS[/]" if r.differs else "[green]equal[/]"
             state += f" ({r.note})" if r.note else ""
             table.add_row(
                 r.table, f"{r.live.rows:,}", f"{r.side.rows:,}", r.live.digest[:12], r.side.digest[:12], state
             )
-    lines = [f"not compared: {r.table}: {r.note}" for r in skipped]
+    lines = [f"not compared: {r.table}: {r.note}" for r in results if r.note and not r.rows]
     lines += [f"{r.table} {example}" for r in results for example in r.examples]
     if not whole:
         lines.append("the replay begins late: compared are rows that do not depend on what came before")

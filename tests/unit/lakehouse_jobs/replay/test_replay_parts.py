@@ -154,5 +154,6 @@ def test_an_empty_comparison_is_no_agreement() -> None:
     assert not report.agrees([])
     assert not report.agrees([Result("t", none, none)])
     assert not report.agrees([Result("t", note="why")])
+    assert not report.agrees([Result("t", none, none, "5 left out: why")])
     assert report.agrees([Result("t", some, some), Result("u", note="why")])
     assert not report.agrees([Result("t", some, some), Result("u", some, other)])
