@@ -1,7 +1,7 @@
 """Replays beside a running lake: the same rows from Kafka, from bronze, on other partitions and workers; a changed processor is found.
 
 Both businesses' worlds of the simulation, small, go through live workers and the sink; the tests share that lake and follow one
-another.
+another: the last one puts a side in its place.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from riverhouse.local.testing import start_stack
 from tests.integration.kafka import end_offsets, send, wait_for
 from tests.integration.lakehouse_jobs import lakehouse
 from tests.sim import animeverse_world, world
+from topics.animeverse.pos import POS
 from topics.catalogue import STREAMS
+from topics.contract import Stream
 from topics.tweets import TWEETS
 
 SETTINGS = {
@@ -46,8 +48,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
         for topic, logs in animeverse_world.raw_logs(3, PARTITIONS, events=500).items():
             send(topic, logs)
         settle()
+        wait_for("bronze has the tweets", lambda: lakehouse.fence("bronze.tweets") == last_offsets(TWEETS))
+        wait_for("bronze has the receipts", lambda: lakehouse.fence("bronze.animeverse_pos") == last_offsets(POS))
         yield folder
     lake.catalog.cache_clear()
+
+
+def last_offsets(stream: Stream) -> dict[str, int]:
+    """What the fence of a stream's bronze says when all is there."""
+    return {f"{stream.raw.name}/{p}": end - 1 for p, end in enumerate(end_offsets(stream.raw.name))}
 
 
 def settle() -> None:
@@ -57,50 +66,92 @@ def settle() -> None:
     consumer.close()
 
 
-def replayed(*arguments: str) -> int:
-    return replay.main([*arguments])
-
-
-def test_a_verbatim_replay_of_everything_is_equal(home: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert replay.main(["all", "--from", "beginning", "--as", "first", "--workers", "2"]) == 0, capsys.readouterr().out
+def replayed(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """What a replay returned, and what it printed."""
+    code = replay.main([*arguments])
     told = capsys.readouterr().out
-    assert "no difference" in told
+    print(told)  # what a failure shows
+    return code, told
+
+
+def test_a_verbatim_replay_is_equal_and_leaves_nothing(home: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    everything = ["all", "--from", "beginning", "--as", "first", "--workers", "2", "--no-gold"]
+    code, told = replayed(capsys, *everything)
+    assert code == 0
+    assert equal(told) == LOG | {f"bronze.{s.table}" for s in STREAMS} | {"gold.kpi_log"}
     assert "not compared" not in told
     assert sides.names() == []
     assert not [t for t in topics() if t.startswith("first.")]
     assert not list((addresses.home() / "data" / "sides").glob("*"))
 
 
-@pytest.mark.parametrize(("partitions", "workers", "gold"), [(1, 1, False), (2, 2, True), (8, 2, False)])
+@pytest.mark.parametrize(("partitions", "workers"), [(1, 1), (2, 2), (8, 2)])
 def test_other_partitions_and_workers_give_the_same_rows(
-    home: pathlib.Path, capsys: pytest.CaptureFixture[str], partitions: int, workers: int, gold: bool
+    home: pathlib.Path, capsys: pytest.CaptureFixture[str], partitions: int, workers: int
 ) -> None:
-    how = ["--partitions", str(partitions), "--workers", str(workers), "--gold" if gold else "--no-gold"]
-    assert replay.main(["all", "--from", "beginning", *how]) == 0, capsys.readouterr().out
-    silver = {
-        "silver.tweets",
-        "silver.animeverse_pos",
-        "silver.animeverse_stock",
-        "silver.duplicates",
-        "silver.quarantine",
-    }
-    assert equal(capsys.readouterr().out) >= silver | (
-        {"gold.fact_sales", "gold.active_users_by_day"} if gold else set()
-    )
+    how = ["--partitions", str(partitions), "--workers", str(workers), "--no-gold"]
+    code, told = replayed(capsys, "all", "--from", "beginning", *how)
+    assert code == 0
+    assert equal(told) == LOG
+    assert not_compared(told) == {"gold.kpi_log"}
 
 
-def test_a_changed_processor_is_found(
-    home: pathlib.Path, capsys: pytest.CaptureFixture[str], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+def test_a_replay_that_begins_late_says_what_it_can(home: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, told = replayed(capsys, "tweets", "--from", "0:100,1:50", "--to", "0:400", "--workers", "2", "--no-gold")
+    assert code == 0
+    assert equal(told) == {"bronze.tweets", "silver.tweets", "silver.quarantine"}
+    assert not_compared(told) == {"silver.duplicates", "gold.kpi_log"}
+    ends = end_offsets(TWEETS.raw.name)
+    assert re.search(rf"bronze.tweets +│ {300 + ends[1] - 50 + ends[2]:,} ", told)
+
+
+def test_a_changed_processor_is_found(home: pathlib.Path, capsys: pytest.CaptureFixture[str], changed: str) -> None:
+    """Also: live rows that come from beyond the replay's end are left out."""
+    code, told = replayed(capsys, "tweets", "--from", "beginning", "--to", "0:300,1:250", "--processors", changed)
+    assert code == 1
+    assert re.search(r"^silver.tweets \d \d+: language \"\w+\" → \"\w+ or so\"$", told, re.MULTILINE)
+    assert equal(told) == {"bronze.tweets", "silver.duplicates", "silver.quarantine", "gold.tweet_volume_by_region"}
+    assert re.search(r"gold.tweet_volume_by_region .* equal \(\d+ left out: changed since\)", told)
+    assert "2 tables differ: silver.tweets, gold.tweet_metrics_by_language" in told
+
+
+def test_a_changed_processor_is_rolled_out_from_what_bronze_holds(
+    home: pathlib.Path, capsys: pytest.CaptureFixture[str], changed: str
 ) -> None:
+    admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
+    gone = [TopicPartition(TWEETS.raw.name, 0, 120), TopicPartition(POS.raw.name, 1, 30)]
+    for deleted in admin.delete_records(gone).values():
+        deleted.result(30)
+    everything = ["all", "--from", "beginning", "--processors", changed]
+    with pytest.raises(LakeError, match="--source bronze"):
+        replay.main(everything)
+    before = folders()
+    code, told = replayed(capsys, *everything, "--source", "bronze", "--as", "then", "--swap", "--accept")
+    assert code == 0
+    assert "3 tables differ: silver.tweets, gold.kpi_log, gold.tweet_metrics_by_language" in told
+    assert "not compared" not in told
+    assert equal(told) >= {"bronze.tweets", "bronze.animeverse_pos", "silver.animeverse_pos", "gold.fact_sales"}
+    after = folders()
+    assert {table for table in before if before[table] == after[table]} == {"gold.kpi_log", "gold.reconciliation_runs"}
+    assert sides.names() == ["side_then"]
+    assert any(language.endswith(" or so") for language in lakehouse.rows("silver.tweets", "language")[0].to_pylist())
+
+
+def test_the_lake_goes_on_after_the_exchange(home: pathlib.Path) -> None:
+    send(TWEETS.raw.name, world.raw_partitions(6, PARTITIONS, events=300))
+    settle()
+    ends = end_offsets(TWEETS.raw.name)
+    received = [(p, offset) for p, end in enumerate(ends) for offset in range(end)]
+    wait_for("each record has its fate", lambda: len(fates()) >= len(received))
+    assert lakehouse.positions("bronze.tweets") == fates() == received
+
+
+@pytest.fixture
+def changed(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a program like `processors`, with a change."""
     (tmp_path / "changed_processors.py").write_text(CHANGED)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
-    changed = ["tweets", "--from", "beginning", "--processors", "changed_processors"]
-    assert replay.main(changed) == 1
-    told = capsys.readouterr().out
-    assert re.search(r"^silver.tweets \d \d+: language \"\w+\" → \"\w+ or so\"$", told, re.MULTILINE)
-    assert equal(told) >= {"bronze.tweets", "silver.duplicates", "silver.quarantine", "gold.tweet_volume_by_region"}
-    assert "tables differ: silver.tweets, gold.kpi_log, gold.tweet_metrics_by_language" in told
-    assert replay.main([*changed, "--accept"]) == 0
+    return "changed_processors"
 
 
 CHANGED = """
@@ -122,48 +173,30 @@ program.main()
 """
 
 
-def test_a_replay_that_begins_late_says_what_it_can(home: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert replay.main(["tweets", "--from", "0:100,1:50", "--to", "0:400", "--workers", "2"]) == 0, (
-        capsys.readouterr().out
-    )
-    told = capsys.readouterr().out
-    assert equal(told) == {"bronze.tweets", "silver.tweets", "silver.quarantine"}
-    assert "not compared: gold.kpi_log" in told
+def fates() -> list[tuple[int, int]]:
+    """The raw positions of all tweets that silver, duplicates and quarantine tell of."""
+    found = lakehouse.positions("silver.tweets")
+    for table in ("silver.duplicates", "silver.quarantine"):
+        rows = lakehouse.rows(table, "stream", "raw_partition", "raw_offset").to_pylist()
+        found += [(r["raw_partition"], r["raw_offset"]) for r in rows if r["stream"] == TWEETS.prefix]
+    return sorted(found)
 
 
-def test_what_kafka_has_dropped_is_replayed_from_bronze(home: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
-    admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
-    for deleted in admin.delete_records([TopicPartition(TWEETS.raw.name, 0, 120)]).values():
-        deleted.result(30)
-    with pytest.raises(LakeError, match="--source bronze"):
-        replay.main(["tweets", "--from", "beginning"])
-    assert replay.main(["tweets", "--from", "beginning", "--source", "bronze"]) == 0, capsys.readouterr().out
-    assert "not compared" not in capsys.readouterr().out
-
-
-def test_a_replayed_lake_takes_the_live_ones_place(home: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = sides.locations(addresses.CATALOG)
-    assert replay.main(["all", "--from", "beginning", "--source", "bronze", "--swap", "--as", "then"]) == 0, (
-        capsys.readouterr().out
-    )
-    after = sides.locations(addresses.CATALOG)
-    assert {t for t in before if before[t].split("/metadata/")[0] == after[t].split("/metadata/")[0]} == {
-        "gold.kpi_log",
-        "gold.reconciliation_runs",
-    }
-    assert sides.names() == ["side_then"]
-    send(TWEETS.raw.name, world.raw_partitions(6, PARTITIONS, events=300))
-    settle()
-    ends = {f"{TWEETS.raw.name}/{p}": end - 1 for p, end in enumerate(end_offsets(TWEETS.raw.name))}
-    wait_for("bronze has the new records", lambda: lakehouse.fence("bronze.tweets") == ends)
-    capsys.readouterr()
-    assert replay.main(["tweets", "--from", "beginning", "--source", "bronze"]) == 0, capsys.readouterr().out
-    assert "not compared" not in capsys.readouterr().out
+LOG = {f"silver.{s.table}" for s in STREAMS} | {"silver.duplicates", "silver.quarantine"}
 
 
 def equal(told: str) -> set[str]:
     """The tables that were found equal."""
     return set(re.findall(r"^│ (\S+) .* equal", told, re.MULTILINE))
+
+
+def folders() -> dict[str, str]:
+    """Where each table of the live lake is."""
+    return {table: at.split("/metadata/")[0] for table, at in sides.locations(addresses.CATALOG).items()}
+
+
+def not_compared(told: str) -> set[str]:
+    return set(re.findall(r"^not compared: (\S+): ", told, re.MULTILINE))
 
 
 def topics() -> list[str]:
