@@ -16,7 +16,7 @@ HANDED_OVER = {  # command: the module whose `main(argv)` does it, and what it d
     "topics": ("topics.apply", "Plan | apply: what the topics should be, and making them so."),
     "replay": (
         "riverhouse.replay",
-        "A file's events: replay STREAM FILE. History beside what is live: replay BUSINESS --from beginning.",
+        "A file's events; with --from, history beside what is live: replay BUSINESS --from beginning.",
     ),
     "ledger": ("lakehouse_jobs.ledger", "Prove that every raw record was accounted for: riverhouse ledger BUSINESS."),
     "reconcile": (
