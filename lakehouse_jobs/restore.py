@@ -106,17 +106,14 @@ def publish(name: str) -> None:
         console.print(f"{figures:>9,} figures on {topic}")
 
 
-def swap(name: str, *, hold: bool, but: Sequence[str] = ()) -> None:
-    """Put the side in place of the live lake, `but` some tables, which stay as they are.
-
-    The sink stands still meanwhile, and reads on from the fences afterwards.
-    """
+def swap(name: str, *, hold: bool) -> None:
+    """Put the side in place of the live lake; the sink stands still meanwhile, and reads on from the fences afterwards."""
     sides.find(name)
     with _sink_stopped(), writer_lock.only_writer() as session, shared_files.kept():
         if hold:
             resume.hold(f"the lake was set back to the side {name!r} and is to stay there")
         resume.forget_checkpoint()
-        replaced = sides.swap(name, session, but)
+        replaced = sides.swap(name, session)
     console.print(f"{name} is live now; {replaced.what.split(':')[0]} is the side {name}")
     console.print(
         f"go back: riverhouse restore --side {name} --swap · be done with it: riverhouse restore --drop {name}"

@@ -31,6 +31,7 @@ from riverhouse import addresses, clock
 
 PREFIX: Final = addresses.SIDE
 CUT: Final = "cut "
+STAYS: Final = "stays "
 TOLD: Final = "riverhouse"  # a namespace of each side that holds no table; its properties say what the side is
 TABLES: Final = frozenset(spec.name for spec in all_tables())
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -39,20 +40,24 @@ AT_ONCE = 6
 
 @dataclass(frozen=True)
 class Side:
-    """What is known of a side. `warehouse` is the folder of its new files, `cut` the last raw offsets included, if known."""
+    """What is known of a side. `warehouse` is the folder of its new files, `cut` the last raw offsets included, if known.
+
+    `stay`: tables that an exchange with the live lake leaves where they are, there and back.
+    """
 
     name: str
     made_at: str
     what: str
     warehouse: str
     cut: dict[str, int] = field(default_factory=dict)
+    stay: frozenset[str] = frozenset()
 
     @property
     def catalogue(self) -> str:
         return PREFIX + self.name
 
 
-def new(name: str, what: str, cut: Mapping[str, int] | None = None) -> Side:
+def new(name: str, what: str, cut: Mapping[str, int] | None = None, stay: Collection[str] = ()) -> Side:
     """A side that is yet to be made. LakeError where the name cannot be one, or is taken."""
     if not NAME.fullmatch(name):
         raise LakeError(f"{name!r} cannot be the name of a side", f"it must match {NAME.pattern}", "choose another")
@@ -60,7 +65,7 @@ def new(name: str, what: str, cut: Mapping[str, int] | None = None) -> Side:
         raise LakeError(f"there is a side called {name!r}", find(name).what, f"`riverhouse restore --drop {name}`")
     now = clock.now()
     folder = f"{addresses.warehouse()}/sides/{name}-{now:%Y%m%dT%H%M%S%f}"
-    return Side(name, now.isoformat(timespec="seconds"), what, folder, dict(cut or {}))
+    return Side(name, now.isoformat(timespec="seconds"), what, folder, dict(cut or {}), frozenset(stay))
 
 
 def make(side: Side, metadata: Mapping[str, TableMetadata]) -> None:
@@ -131,11 +136,12 @@ def find(name: str) -> Side:
         there = ", ".join(names(prefix="")) or "none"
         raise LakeError(f"there is no side called {name!r}", f"sides: {there}", "`riverhouse restore --list`")
     cut = {k.removeprefix(CUT): int(v) for k, v in told.items() if k.startswith(CUT)}
-    return Side(name, told["made_at"], told["what"], told["warehouse"], cut)
+    stay = frozenset(k.removeprefix(STAYS) for k in told if k.startswith(STAYS))
+    return Side(name, told["made_at"], told["what"], told["warehouse"], cut, stay)
 
 
-def swap(name: str, session: connection, but: Collection[str] = ()) -> Side:
-    """Exchange the live lake's tables with the side's, `but` some, all at once; `session` holds the writer's lock.
+def swap(name: str, session: connection) -> Side:
+    """Exchange the live lake's tables with the side's, all at once; `session` holds the writer's lock.
 
     Afterwards the side holds what was live. LakeError where the side lacks tables that are live.
     """
@@ -143,13 +149,13 @@ def swap(name: str, session: connection, but: Collection[str] = ()) -> Side:
     writer_lock.still_held(session)
     with _transaction() as c:
         c.execute("lock table iceberg_tables in share row exclusive mode")
-        _require_all(c, side, but)
-        c.execute(
-            EXCHANGE, {"lake": addresses.CATALOG, "side": side.catalogue, "tables": sorted(TABLES.difference(but))}
-        )
+        _require_all(c, side)
+        moved = sorted(TABLES - side.stay)
+        c.execute(EXCHANGE, {"lake": addresses.CATALOG, "side": side.catalogue, "tables": moved})
         c.execute(TAKE_OVER, {"lake": addresses.CATALOG, "side": side.catalogue})
         now = clock.now().isoformat(timespec="seconds")
-        _tell(c, replaced := Side(name, now, f"what was live until it was exchanged: {side.what}", side.warehouse))
+        what = f"what was live until it was exchanged: {side.what}"
+        _tell(c, replaced := Side(name, now, what, side.warehouse, stay=side.stay))
     return replaced
 
 
@@ -170,12 +176,12 @@ insert into iceberg_namespace_properties select distinct %(lake)s, table_namespa
 on conflict do nothing"""
 
 
-def _require_all(c: cursor, side: Side, but: Collection[str]) -> None:
+def _require_all(c: cursor, side: Side) -> None:
     query = "select catalog_name, table_namespace || '.' || table_name from iceberg_tables where catalog_name = any(%s)"
     c.execute(query, ([addresses.CATALOG, side.catalogue],))
     rows = c.fetchall()
     live, its = ({t for found, t in rows if found == name} & TABLES for name in (addresses.CATALOG, side.catalogue))
-    if lacking := sorted(live - its - {*but}):
+    if lacking := sorted(live - its - side.stay):
         raise LakeError(
             f"the side {side.name!r} is not the whole lake",
             f"it lacks {len(lacking)} tables: {', '.join(lacking[:5])}, …",
@@ -193,7 +199,7 @@ def forget(name: str) -> None:
 def _tell(c: cursor, side: Side) -> None:
     """Write down what the side is: a property each, for they are short (1,000 characters)."""
     told = {"made_at": side.made_at, "what": side.what[:1000], "warehouse": side.warehouse}
-    told |= {CUT + log: str(at) for log, at in side.cut.items()}
+    told |= {CUT + log: str(at) for log, at in side.cut.items()} | {STAYS + table: "yes" for table in side.stay}
     where = (side.catalogue, TOLD)
     c.execute("delete from iceberg_namespace_properties where catalog_name = %s and namespace = %s", where)
     rows = [(*where, key, value) for key, value in told.items()]

@@ -45,6 +45,7 @@ class Plan:
     workers: int
     module: str
     gold: bool
+    exchangeable: bool  # it makes all that is live, at the same positions, so that it may take its place
 
     @property
     def verbatim(self) -> bool:
@@ -96,14 +97,15 @@ def planned(a: argparse.Namespace, consumer: Consumer) -> Plan:
         raise LakeError(
             "a replay over other partitions begins at the beginning", "events need the state of their keys", hint
         )
-    if a.swap and (a.business != ALL or a.partitions is not None or a.until or not (span.is_whole and a.gold)):
+    exchangeable = a.business == ALL and a.partitions is None and not a.until and span.is_whole and a.gold
+    if a.swap and not exchangeable:
         hint = "riverhouse replay all --from beginning --swap"
         raise LakeError(
             "only a whole, verbatim replay of all businesses can be put in place", "tables are shared", hint
         )
     name = a.name or f"replay_{clock.now():%Y%m%d_%H%M%S}"
     sides.new(name, "")  # refuses a bad name before the work
-    return Plan(name, chosen, streams, span, a.source, a.partitions, a.workers, a.processors, a.gold)
+    return Plan(name, chosen, streams, span, a.source, a.partitions, a.workers, a.processors, a.gold, exchangeable)
 
 
 def run(plan: Plan, consumer: Consumer, bars: Progress) -> Side:
@@ -111,7 +113,8 @@ def run(plan: Plan, consumer: Consumer, bars: Progress) -> Side:
     bar = bars.add_task("making topics and tables", total=None)
     counts = {s.raw.name: plan.partitions or len(plan.span.of(s)) for s in plan.streams}
     what = f"replay of {', '.join(plan.businesses)}: {plan.span.records:,} raw records from {plan.source}"
-    side = place.make(plan.name, what, plan.businesses, plan.streams, counts)
+    side = sides.new(plan.name, what, stay=live.staying() if plan.exchangeable else ())
+    place.make(side, plan.businesses, plan.streams, counts)
     copied = 0
     for stream in plan.copied:
         bars.update(bar, description=f"copying {stream.raw.name}", total=plan.records, completed=copied)

@@ -82,5 +82,10 @@ def swap(name: str, results: Sequence[Result], *, accepted: bool) -> None:
     if not (accepted or agrees(results)):
         differing = ", ".join(r.table for r in results if r.differs) or "nothing was compared"
         raise LakeError("the side is not what is live", differing, "if that is what you want: --swap --accept")
+    restore.swap(name, hold=False)
+
+
+def staying() -> frozenset[str]:
+    """The tables that no replay takes the place of: the log of live figures tells of live topics, and others are not made."""
     made = set(SHARED).union(*map(tables.of_business, businesses.DOMAINS)) - {KPI_LOG.name}
-    restore.swap(name, hold=False, but=sorted(sides.TABLES - made))
+    return sides.TABLES - made

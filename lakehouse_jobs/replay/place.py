@@ -20,20 +20,16 @@ from topics.sides import physical
 TIMEOUT_S = 60.0
 
 
-def make(
-    name: str, what: str, businesses: Collection[str], streams: Sequence[Stream], partitions: dict[str, int]
-) -> Side:
-    """Make a side for these streams; `partitions` of each raw topic. LakeError where the name is taken or Kafka refuses."""
-    side = sides.new(name, what)
+def make(side: Side, businesses: Collection[str], streams: Sequence[Stream], partitions: dict[str, int]) -> None:
+    """Make a new side's tables and topics for these streams; `partitions` of each raw topic. LakeError where Kafka refuses."""
     sides.make(side, {})
     wanted = set(SHARED).union(*map(tables.of_business, businesses))
     tables.create_all(sides.catalog(side.catalogue), wanted)
     admin = AdminClient({"bootstrap.servers": addresses.bootstrap(), "log_level": 0})
-    new = [_topic(name, t, partitions[s.raw.name], raw=t == s.raw) for s in streams for t in s.topics]
+    new = [_topic(side.name, t, partitions[s.raw.name], raw=t == s.raw) for s in streams for t in s.topics]
     for created in admin.create_topics(new).values():
         created.result(TIMEOUT_S)
     wait_until_known(admin, {n.topic for n in new})
-    return side
 
 
 def _topic(side: str, topic: Topic, partitions: int, *, raw: bool) -> NewTopic:

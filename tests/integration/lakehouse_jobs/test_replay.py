@@ -15,7 +15,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from lakehouse_jobs import lake, replay, sides
+from lakehouse_jobs import lake, replay, restore, sides
 from lakehouse_jobs.problem import LakeError
 from lakehouse_jobs.replay import programs
 from riverhouse import addresses
@@ -137,13 +137,25 @@ def test_a_changed_processor_is_rolled_out_from_what_bronze_holds(
     assert any(language.endswith(" or so") for language in lakehouse.rows("silver.tweets", "language")[0].to_pylist())
 
 
-def test_the_lake_goes_on_after_the_exchange(home: pathlib.Path) -> None:
+def test_the_lake_goes_on_after_the_exchange_and_after_going_back(home: pathlib.Path) -> None:
+    replayed_in = folders()
     send(TWEETS.raw.name, world.raw_partitions(6, PARTITIONS, events=300))
     settle()
-    ends = end_offsets(TWEETS.raw.name)
-    received = [(p, offset) for p, end in enumerate(ends) for offset in range(end)]
-    wait_for("each record has its fate", lambda: len(fates()) >= len(received))
-    assert lakehouse.positions("bronze.tweets") == fates() == received
+    each_tweet_has_one_fate()
+    restore.swap("then", hold=False)
+    back = folders()
+    assert {table for table in back if back[table] == replayed_in[table]} == {
+        "gold.kpi_log",
+        "gold.reconciliation_runs",
+    }
+    assert not [x for x in lakehouse.rows("silver.tweets", "language")[0].to_pylist() if x.endswith(" or so")]
+    each_tweet_has_one_fate()
+
+
+def each_tweet_has_one_fate() -> None:
+    """Wait until the sink has taken all tweets, then see that each is there once."""
+    received = [(p, offset) for p, end in enumerate(end_offsets(TWEETS.raw.name)) for offset in range(end)]
+    wait_for("the sink has all tweets", lambda: lakehouse.positions("bronze.tweets") == received == fates())
 
 
 @pytest.fixture
