@@ -124,7 +124,7 @@ class Refresh:
     def _write(self, table: GoldTable, rows: DataFrame, where: Column, fence: Fence) -> None:
         """Replace the rows `where` in one commit that carries the fence: also partitions that have become empty."""
         with lake.lock(f"gold.{table.name}"):
-            write = rows.writeTo(f"{addresses.CATALOG}.gold.{table.name}")
+            write = rows.writeTo(f"{addresses.catalogue()}.gold.{table.name}")
             write.option(f"snapshot-property.{fences.AS_OF}", fences.dump(fence)).overwrite(where)
 
     def _changed(self, table: GoldTable, as_of: Fence) -> list[Range]:
@@ -170,7 +170,7 @@ class Refresh:
         return prepared(source, self._gold(source.reads).where(within(source.column, wanted)))
 
     def _gold(self, name: str) -> DataFrame:
-        return self.spark.table(f"{addresses.CATALOG}.gold.{name}")
+        return self.spark.table(f"{addresses.catalogue()}.gold.{name}")
 
     def _silver(self, stream: Stream) -> Silver:
         if stream.prefix not in self._pinned:

@@ -29,7 +29,7 @@ class Silver:
         snapshot = table.current_snapshot()
         self.stream, self.fence = stream, fences.read(table)
         pinned = spark.read.option("versionAsOf", str(snapshot.snapshot_id)) if snapshot else spark.read
-        self.rows = pinned.table(f"{addresses.CATALOG}.silver.{stream.table}")
+        self.rows = pinned.table(f"{addresses.catalogue()}.silver.{stream.table}")
         self.times = functools.cache(self._times)
 
     def read(self, source: Source, ranges: list[Range] | None) -> DataFrame:

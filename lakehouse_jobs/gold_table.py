@@ -77,6 +77,7 @@ class GoldTable:
     key: tuple[str, ...]
     every: dt.timedelta | None = None
     time: str = "window_start_at"
+    by_arrival: bool = False  # it tells of lateness or positions: the same events in other partitions give other rows
 
     @property
     def partition(self) -> dt.timedelta:

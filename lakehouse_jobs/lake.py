@@ -48,8 +48,8 @@ _locks_lock = threading.Lock()
 
 @functools.cache
 def catalog() -> Catalog:
-    """The catalogue `lake`, shared by the threads of this process (its SQLAlchemy engine pools connections)."""
-    return load_catalog(addresses.CATALOG, **addresses.pyiceberg_properties())
+    """The catalogue `lake`, or this process's side; shared by the threads of this process (its SQLAlchemy engine pools connections)."""
+    return load_catalog(addresses.catalogue(), **addresses.pyiceberg_properties())
 
 
 def lock(table: str) -> threading.RLock:

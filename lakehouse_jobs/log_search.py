@@ -20,6 +20,7 @@ from lakehouse_jobs.problem import LakeError
 from riverhouse import clock
 from topics.catalogue import STREAMS
 from topics.contract import Topic, position
+from topics.sides import logical, physical
 
 TIMEOUT_S: Final = 60.0
 SEEKS: Final = {  # single records are wanted, and to be told where a log ends
@@ -91,7 +92,7 @@ def search(fences: Mapping[Log, int]) -> dict[Log, Search]:
     }
 
     def place(message: Message) -> tuple[int, int]:
-        value = decoders[str(message.topic())].decode(message.value() or b"")
+        value = decoders[logical(str(message.topic()))].decode(message.value() or b"")
         return int(message.offset() or 0), position(value)
 
     with positions.reader(SEEKS) as c:
@@ -106,13 +107,13 @@ def ends(topics: list[str]) -> dict[Log, tuple[int, int]]:
     """The oldest offset and that of the next record, of every partition of these topics."""
     with positions.reader(SEEKS) as c:
         known = c.list_topics(timeout=10).topics
-        logs = [(t, p) for t in topics if t in known for p in known[t].partitions]
+        logs = [(t, p) for t in topics if physical(t) in known for p in known[physical(t)].partitions]
         return {log: positions.marks(c, *log) for log in logs}
 
 
 def _read(c: Consumer, wanted: Mapping[Log, int]) -> dict[Log, Message | None]:
     """The first record at or after an offset, of each log; None where the log ends before there is one."""
-    c.assign([TopicPartition(*log, offset) for log, offset in wanted.items()])
+    c.assign([TopicPartition(physical(topic), p, offset) for (topic, p), offset in wanted.items()])
     found: dict[Log, Message | None] = {}
     deadline = clock.monotonic() + TIMEOUT_S
     while len(found) < len(wanted):
@@ -121,7 +122,7 @@ def _read(c: Consumer, wanted: Mapping[Log, int]) -> dict[Log, Message | None]:
                 "Kafka does not answer", f"{len(found)} of {len(wanted)} records came", "see `riverhouse status`"
             )
         for message in c.consume(500, 0.5):
-            log = (str(message.topic()), int(message.partition() or 0))
+            log = (logical(str(message.topic())), int(message.partition() or 0))
             error = message.error()
             if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's own name
                 raise KafkaException(error)

@@ -88,7 +88,7 @@ def expire(application: SparkSession, spec: TableSpec, older_than: dt.datetime, 
         before = len(lake.catalog().load_table(spec.name).snapshots())
         if before <= SNAPSHOTS_MIN:
             return 0
-        name = f"{addresses.CATALOG}.{spec.name}"
+        name = f"{addresses.catalogue()}.{spec.name}"
         jvm: Any = application._jvm  # noqa: SLF001 - the only way to the Java table
         java_session = application._jsparkSession  # noqa: SLF001
         table = jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(java_session, name)

@@ -15,6 +15,7 @@ from lakehouse_jobs.problem import LakeError
 from riverhouse import addresses, clock
 from topics import progress
 from topics.contract import Stream, Topic, position
+from topics.sides import physical
 
 TIMEOUT_S = 10.0
 
@@ -23,7 +24,7 @@ def committed(stream: Stream) -> dict[int, int]:
     """For each raw partition the offset after the last one that the workers have dealt with; 0 where there is none."""
     with reader() as consumer:
         done = progress.committed(stream.group)
-        return {p: done.get((stream.raw.name, p), 0) for p in partitions(consumer, stream.raw)}
+        return {p: done.get((physical(stream.raw.name), p), 0) for p in partitions(consumer, stream.raw)}
 
 
 def has_records(stream: Stream) -> bool:
@@ -49,7 +50,7 @@ def last_causes(topic: Topic) -> Fence:
     decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(topic.value)
     with reader() as consumer:
         ends = {p: marks(consumer, topic.name, p) for p in partitions(consumer, topic)}
-        wanted = [TopicPartition(topic.name, p, high - 1) for p, (low, high) in ends.items() if high > low]
+        wanted = [TopicPartition(physical(topic.name), p, high - 1) for p, (low, high) in ends.items() if high > low]
         consumer.assign(wanted)
         causes: dict[int, int] = {}
         deadline = clock.monotonic() + 3 * TIMEOUT_S
@@ -69,12 +70,13 @@ def last_causes(topic: Topic) -> Fence:
 
 def partitions(consumer: Consumer, topic: Topic) -> list[int]:
     """The numbers of a topic's partitions."""
-    return sorted(consumer.list_topics(topic.name, timeout=TIMEOUT_S).topics[topic.name].partitions)
+    name = physical(topic.name)
+    return sorted(consumer.list_topics(name, timeout=TIMEOUT_S).topics[name].partitions)
 
 
 def marks(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
     """The first offset that Kafka still holds, and the next one to be written."""
-    low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_S)
+    low, high = consumer.get_watermark_offsets(TopicPartition(physical(topic), partition), timeout=TIMEOUT_S)
     return int(low), int(high)
 
 

@@ -22,13 +22,14 @@ from lakehouse_jobs.problem import LakeError
 from lakehouse_jobs.routes import Route
 from riverhouse import addresses
 from riverhouse.logs import logger
+from topics.sides import physical
 
 log = logger(__name__)
 
 
 def checkpoint() -> pathlib.Path:
     """The folder of the sink's query."""
-    return addresses.home() / "data" / "checkpoints" / "sink"
+    return addresses.data() / "checkpoints" / "sink"
 
 
 def forget_checkpoint() -> None:
@@ -60,9 +61,9 @@ def starting_offsets(routes: Mapping[str, Route]) -> str:
         )
     begin = {k: searched[k].offset if k in searched else _next(fence, k, first) for k, (first, _) in held.items()}
     log.info("starting_from_fences", records=sum(end - begin[k] for k, (_, end) in held.items()))
-    by_topic: dict[str, dict[str, int]] = {topic: {} for topic, _ in held}
+    by_topic: dict[str, dict[str, int]] = {physical(topic): {} for topic, _ in held}
     for (topic, partition), offset in begin.items():
-        by_topic[topic][str(partition)] = offset
+        by_topic[physical(topic)][str(partition)] = offset
     return json.dumps(by_topic)
 
 
@@ -97,7 +98,7 @@ def _gaps(
 
 
 def _hold() -> pathlib.Path:
-    return addresses.home() / "data" / "hold"
+    return addresses.data() / "hold"
 
 
 def hold(why: str) -> None:

@@ -6,7 +6,7 @@ A micro-batch arrives as Arrow: topic, partition, offset, timestamp, key, value,
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,12 +43,12 @@ class Route:
     rows: Callable[[pa.Table, dt.datetime], Rows]
 
 
-def all_routes() -> dict[str, Route]:
+def all_routes(streams: Sequence[Stream] = STREAMS) -> dict[str, Route]:
     """By topic: raw, clean, duplicates, rejected and KPI topics of every stream.
 
     Partials, context, rankings and gauges stay in Kafka; what a gauge shows is in the newest clean events.
     """
-    return {r.topic: r for s in STREAMS for r in routes(s)}
+    return {r.topic: r for s in streams for r in routes(s)}
 
 
 def routes(stream: Stream) -> list[Route]:
@@ -60,7 +60,7 @@ def routes(stream: Stream) -> list[Route]:
     return [_raw(stream), *of_streams, *(_kpi(k) for k in stream.kpis)]
 
 
-def split(batch: pa.Table, known: dict[str, Route], taken_at: dt.datetime) -> dict[str, Rows]:
+def split(batch: pa.Table, known: Mapping[str, Route], taken_at: dt.datetime) -> dict[str, Rows]:
     """A micro-batch as rows by table. Records are put into log order first: a fence needs it, Spark does not promise it."""
     ordered = batch.sort_by([("topic", "ascending"), ("partition", "ascending"), ("offset", "ascending")])
     by_table: dict[str, Rows] = {}

@@ -26,6 +26,7 @@ from topics.contract import Kpi, Topic, is_fraction
 
 TIMEOUT_S = 60.0
 TOPICS: dict[str, Topic] = {t.name: t for s in STREAMS for t in s.kpi_topics}
+ALL = {t.name for s in STREAMS for t in s.topics}
 
 
 def publish(side: str, log: Table) -> dict[str, int]:
@@ -66,7 +67,7 @@ def drop(side: str) -> list[str]:
     """Delete the side's topics; which those were."""
     admin = AdminClient({"bootstrap.servers": addresses.bootstrap(), "log_level": 0})
     try:
-        there = [t for t in admin.list_topics(timeout=10).topics if t.removeprefix(f"{side}.") in TOPICS]
+        there = [t for t in admin.list_topics(timeout=10).topics if t.removeprefix(f"{side}.") in ALL]
         doomed = sorted(t for t in there if t.startswith(f"{side}."))
         for deleted in admin.delete_topics(doomed).values() if doomed else ():
             deleted.result(TIMEOUT_S)

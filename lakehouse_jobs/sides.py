@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -29,8 +29,9 @@ from lakehouse_jobs.problem import LakeError
 from lakehouse_jobs.tables import all_tables
 from riverhouse import addresses, clock
 
-PREFIX: Final = "side_"
+PREFIX: Final = addresses.SIDE
 CUT: Final = "cut "
+STAYS: Final = "stays "
 TOLD: Final = "riverhouse"  # a namespace of each side that holds no table; its properties say what the side is
 TABLES: Final = frozenset(spec.name for spec in all_tables())
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -39,20 +40,24 @@ AT_ONCE = 6
 
 @dataclass(frozen=True)
 class Side:
-    """What is known of a side. `warehouse` is the folder of its new files, `cut` the last raw offsets included, if known."""
+    """What is known of a side. `warehouse` is the folder of its new files, `cut` the last raw offsets included, if known.
+
+    `stay`: tables that an exchange with the live lake leaves where they are, there and back.
+    """
 
     name: str
     made_at: str
     what: str
     warehouse: str
     cut: dict[str, int] = field(default_factory=dict)
+    stay: frozenset[str] = frozenset()
 
     @property
     def catalogue(self) -> str:
         return PREFIX + self.name
 
 
-def new(name: str, what: str, cut: Mapping[str, int] | None = None) -> Side:
+def new(name: str, what: str, cut: Mapping[str, int] | None = None, stay: Collection[str] = ()) -> Side:
     """A side that is yet to be made. LakeError where the name cannot be one, or is taken."""
     if not NAME.fullmatch(name):
         raise LakeError(f"{name!r} cannot be the name of a side", f"it must match {NAME.pattern}", "choose another")
@@ -60,7 +65,7 @@ def new(name: str, what: str, cut: Mapping[str, int] | None = None) -> Side:
         raise LakeError(f"there is a side called {name!r}", find(name).what, f"`riverhouse restore --drop {name}`")
     now = clock.now()
     folder = f"{addresses.warehouse()}/sides/{name}-{now:%Y%m%dT%H%M%S%f}"
-    return Side(name, now.isoformat(timespec="seconds"), what, folder, dict(cut or {}))
+    return Side(name, now.isoformat(timespec="seconds"), what, folder, dict(cut or {}), frozenset(stay))
 
 
 def make(side: Side, metadata: Mapping[str, TableMetadata]) -> None:
@@ -131,7 +136,8 @@ def find(name: str) -> Side:
         there = ", ".join(names(prefix="")) or "none"
         raise LakeError(f"there is no side called {name!r}", f"sides: {there}", "`riverhouse restore --list`")
     cut = {k.removeprefix(CUT): int(v) for k, v in told.items() if k.startswith(CUT)}
-    return Side(name, told["made_at"], told["what"], told["warehouse"], cut)
+    stay = frozenset(k.removeprefix(STAYS) for k in told if k.startswith(STAYS))
+    return Side(name, told["made_at"], told["what"], told["warehouse"], cut, stay)
 
 
 def swap(name: str, session: connection) -> Side:
@@ -144,10 +150,12 @@ def swap(name: str, session: connection) -> Side:
     with _transaction() as c:
         c.execute("lock table iceberg_tables in share row exclusive mode")
         _require_all(c, side)
-        c.execute(EXCHANGE, {"lake": addresses.CATALOG, "side": side.catalogue, "tables": sorted(TABLES)})
+        moved = sorted(TABLES - side.stay)
+        c.execute(EXCHANGE, {"lake": addresses.CATALOG, "side": side.catalogue, "tables": moved})
         c.execute(TAKE_OVER, {"lake": addresses.CATALOG, "side": side.catalogue})
         now = clock.now().isoformat(timespec="seconds")
-        _tell(c, replaced := Side(name, now, f"what was live until it was exchanged: {side.what}", side.warehouse))
+        what = f"what was live until it was exchanged: {side.what}"
+        _tell(c, replaced := Side(name, now, what, side.warehouse, stay=side.stay))
     return replaced
 
 
@@ -173,7 +181,7 @@ def _require_all(c: cursor, side: Side) -> None:
     c.execute(query, ([addresses.CATALOG, side.catalogue],))
     rows = c.fetchall()
     live, its = ({t for found, t in rows if found == name} & TABLES for name in (addresses.CATALOG, side.catalogue))
-    if lacking := sorted(live - its):
+    if lacking := sorted(live - its - side.stay):
         raise LakeError(
             f"the side {side.name!r} is not the whole lake",
             f"it lacks {len(lacking)} tables: {', '.join(lacking[:5])}, …",
@@ -191,7 +199,7 @@ def forget(name: str) -> None:
 def _tell(c: cursor, side: Side) -> None:
     """Write down what the side is: a property each, for they are short (1,000 characters)."""
     told = {"made_at": side.made_at, "what": side.what[:1000], "warehouse": side.warehouse}
-    told |= {CUT + log: str(at) for log, at in side.cut.items()}
+    told |= {CUT + log: str(at) for log, at in side.cut.items()} | {STAYS + table: "yes" for table in side.stay}
     where = (side.catalogue, TOLD)
     c.execute("delete from iceberg_namespace_properties where catalog_name = %s and namespace = %s", where)
     rows = [(*where, key, value) for key, value in told.items()]

@@ -17,6 +17,7 @@ import contextlib
 import logging
 import signal
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from confluent_kafka import KafkaException
@@ -27,11 +28,12 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from lakehouse_jobs import gold, lake, maintenance, resume, spark, tables, writer_lock
 from lakehouse_jobs.problem import LakeError
-from lakehouse_jobs.routes import all_routes, split
+from lakehouse_jobs.routes import Route, all_routes, split
 from lakehouse_jobs.writer import FencedTable
 from riverhouse import addresses, clock
 from riverhouse.logs import configure, logger
 from riverhouse.settings import load
+from topics.sides import physical
 
 log = logger(__name__)
 RECORD = ("topic", "partition", "offset", "timestamp", "key", "value", "headers")
@@ -44,9 +46,9 @@ class Stopping(Exception):  # noqa: N818 - not an error: a batch that must not b
 class Sink:
     """What a micro-batch is handed to. `stopping` is set once, by a signal or by a thread that failed."""
 
-    def __init__(self, stopping: threading.Event) -> None:
+    def __init__(self, stopping: threading.Event, routes: Mapping[str, Route] | None = None) -> None:
         self.stopping = stopping
-        self.routes = all_routes()
+        self.routes = routes or all_routes()
         self.tables = {name: FencedTable(name) for name in {r.table for r in self.routes.values()}}
         self.failure: Exception | None = None
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="commit")
@@ -109,15 +111,15 @@ def run() -> None:
     log.info("stopped")
 
 
-def start(application: SparkSession, sink: Sink) -> StreamingQuery:
+def start(application: SparkSession, sink: Sink, *, once: bool = False) -> StreamingQuery:
     """Start the query over all routed topics, where there is no checkpoint from the fences.
 
-    A topic added later is read from its beginning.
+    A topic added later is read from its beginning. `once`: the query ends when it has taken what is there now.
     """
     settings, checkpoint = load(), resume.checkpoint()
     options = {
         "kafka.bootstrap.servers": addresses.bootstrap(),
-        "subscribe": ",".join(sorted(sink.routes)),
+        "subscribe": ",".join(sorted(map(physical, sink.routes))),
         "startingOffsets": "earliest" if checkpoint.exists() else resume.starting_offsets(sink.routes),
         "failOnDataLoss": "true",
         "maxOffsetsPerTrigger": str(settings.lake.batch_records),
@@ -125,11 +127,12 @@ def start(application: SparkSession, sink: Sink) -> StreamingQuery:
         "kafka.fetch.max.wait.ms": "20",
     }
     records = application.readStream.format("kafka").options(**options).load()
+    if settings.side:
+        records = records.withColumn("topic", F.expr(f"substring(topic, {len(physical('')) + 1})"))
+    writer = records.withColumn("headers", F.map_from_entries("headers")).select(*RECORD).writeStream.queryName("sink")
+    every = f"{round(settings.lake.trigger_s * 1000)} milliseconds"
     return (
-        records.withColumn("headers", F.map_from_entries("headers"))
-        .select(*RECORD)
-        .writeStream.queryName("sink")
-        .trigger(processingTime=f"{round(settings.lake.trigger_s * 1000)} milliseconds")
+        (writer.trigger(availableNow=True) if once else writer.trigger(processingTime=every))
         .option("checkpointLocation", checkpoint.as_uri())
         .foreachBatch(sink.take)
         .start()

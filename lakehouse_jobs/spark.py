@@ -11,8 +11,6 @@ from riverhouse import addresses
 from riverhouse.local import parts
 from riverhouse.settings import load
 
-CATALOG = f"spark.sql.catalog.{addresses.CATALOG}"
-
 
 def session(name: str, heap_mb: int | None = None) -> SparkSession:
     """The session of this process. Its JVM is a child of this process and ends with it."""
@@ -27,12 +25,17 @@ def session(name: str, heap_mb: int | None = None) -> SparkSession:
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
     # Not a setting of the session's start: that would stand in the process list.
-    spark.conf.set(f"{CATALOG}.jdbc.password", addresses.secret("postgres"))
+    spark.conf.set(f"{_catalogue()}.jdbc.password", addresses.secret("postgres"))
     spark.sparkContext.setLogLevel("ERROR")
     return spark
 
 
+def _catalogue() -> str:
+    return f"spark.sql.catalog.{addresses.catalogue()}"
+
+
 def _settings(heap_mb: int, scratch: pathlib.Path) -> dict[str, str]:
+    catalogue = _catalogue()
     return {
         "spark.driver.memory": f"{heap_mb}m",
         "spark.jars": ",".join(str(p) for p in parts.spark_jars()),
@@ -52,11 +55,11 @@ def _settings(heap_mb: int, scratch: pathlib.Path) -> dict[str, str]:
         "spark.sql.streaming.metricsEnabled": "false",
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
-        CATALOG: "org.apache.iceberg.spark.SparkCatalog",
-        f"{CATALOG}.type": "jdbc",
-        f"{CATALOG}.uri": f"jdbc:postgresql://{addresses.HOST}:{addresses.ports().postgres}/lake",
-        f"{CATALOG}.jdbc.user": "riverhouse",
-        f"{CATALOG}.jdbc.schema-version": "V1",
-        f"{CATALOG}.warehouse": addresses.warehouse(),
-        f"{CATALOG}.cache-enabled": "false",  # PyIceberg commits behind Spark's back
+        catalogue: "org.apache.iceberg.spark.SparkCatalog",
+        f"{catalogue}.type": "jdbc",
+        f"{catalogue}.uri": f"jdbc:postgresql://{addresses.HOST}:{addresses.ports().postgres}/lake",
+        f"{catalogue}.jdbc.user": "riverhouse",
+        f"{catalogue}.jdbc.schema-version": "V1",
+        f"{catalogue}.warehouse": addresses.warehouse(),
+        f"{catalogue}.cache-enabled": "false",  # PyIceberg commits behind Spark's back
     }

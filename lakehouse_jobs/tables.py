@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -165,15 +165,16 @@ def _businesses(table: GoldTable) -> set[str]:
     return own.union(*(_businesses(t) for t in GOLD_TABLES if t.name in read))
 
 
-def create_all(catalog: Catalog) -> list[str]:
+def create_all(catalog: Catalog, only: Collection[str] | None = None) -> list[str]:
     """Make the catalogue hold every table with at least its contract's columns; what was done, a line each.
 
-    LakeError where a table's columns and its contract cannot be brought together.
+    `only`: the tables of these names. LakeError where a table's columns and its contract cannot be brought together.
     """
     for namespace in lake.NAMESPACES:
         catalog.create_namespace_if_not_exists(namespace)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return [line for lines in pool.map(lambda spec: create(catalog, spec), all_tables()) for line in lines]
+        wanted = [spec for spec in all_tables() if only is None or spec.name in only]
+        return [line for lines in pool.map(lambda spec: create(catalog, spec), wanted) for line in lines]
 
 
 def create(catalog: Catalog, spec: TableSpec) -> list[str]:

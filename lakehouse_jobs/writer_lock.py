@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import select
+import zlib
 from collections.abc import Iterator
 
 import psycopg2
@@ -14,6 +15,7 @@ from psycopg2.extensions import connection
 
 from lakehouse_jobs.problem import LakeError
 from riverhouse import addresses, clock
+from riverhouse.settings import load
 
 KEY = 0x71BE12  # any number, as long as no other program of this database takes the same
 
@@ -30,9 +32,14 @@ def connect() -> connection:
 def try_lock(session: connection, key: int = KEY) -> bool:
     """Take the writer's lock, or that of another `key`, for this session; False where another session holds it."""
     with session.cursor() as cursor:
-        cursor.execute("select pg_try_advisory_lock(%s)", (key,))
+        cursor.execute("select pg_try_advisory_lock(%s)", (_of_side(key),))
         row = cursor.fetchone()
     return bool(row and row[0])
+
+
+def _of_side(key: int) -> int:
+    """A side's writer stands in nobody's way but that of another of the same side."""
+    return key | zlib.crc32(load().side.encode()) << 24 if load().side else key
 
 
 @contextlib.contextmanager

@@ -9,12 +9,14 @@ from mode import Worker
 
 from processors import membership
 from processors.animeverse import FLOWS as ANIMEVERSE
-from processors.flow import Dataflow
+from processors.flow import Dataflow, copied
 from processors.tweets import FLOW as TWEETS
 from processors.worker import build, member_note
 from riverhouse import addresses
 from riverhouse.logs import configure
+from riverhouse.settings import load
 from topics.registry import ensure_registered
+from topics.sides import physical
 
 FLOWS: dict[str, tuple[Dataflow, ...]] = {flows[0].stream.domain: flows for flows in ((TWEETS,), ANIMEVERSE)}
 
@@ -30,7 +32,7 @@ def main() -> None:
 def worker(domain: str, index: int) -> None:
     """Run one worker of all streams of DOMAIN."""
     configure(f"worker-{domain}-{index}")
-    flows = FLOWS[domain]
+    flows = tuple(map(copied, FLOWS[domain])) if load().side_verbatim else FLOWS[domain]
     for flow in flows:
         ensure_registered(flow.stream)
     uvloop.install()
@@ -42,7 +44,7 @@ def worker(domain: str, index: int) -> None:
 
 def partitions(domain: str) -> int:
     """How many partitions the domain's topics have; they must agree, since partition p of each belongs to one worker."""
-    names = [t.name for f in FLOWS[domain] for t in f.stream.topics if t not in f.stream.kpi_topics]
+    names = [physical(t.name) for f in FLOWS[domain] for t in f.stream.topics if t not in f.stream.kpi_topics]
     known = AdminClient({"bootstrap.servers": addresses.bootstrap()}).list_topics(timeout=30).topics
     counts = {n: len(known[n].partitions) if n in known else 0 for n in names}
     if len(set(counts.values())) != 1 or 0 in counts.values():

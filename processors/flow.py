@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from processors.records import Cause, Derived, Refusal
@@ -59,3 +59,8 @@ class Dataflow:
     derive: Callable[[Any], Iterable[Derived]] = _nothing
     joined_by: tuple[Stream, ...] = ()
     form: Form = Form()
+
+
+def copied(flow: Dataflow) -> Dataflow:
+    """The same flow over raw topics that are whole copies: what it would derive or tell is in them already."""
+    return replace(flow, derive=_nothing, joined_by=())

@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from processors.answers import GENERATION, stamp
 from processors.records import Output
+from topics.sides import physical
 
 
 class PublishError(RuntimeError):
@@ -65,11 +66,11 @@ class Publisher:
         if generation != self._generation:
             self._generation = generation
             self._headers |= {t: _stamped(self._headers.get(t, []), generation) for t in self._public}
-        produce, headers = self._producer.produce, self._headers
+        produce, headers, side = self._producer.produce, self._headers, physical("")
         for topic, key, value, partition, own in outputs:
             while True:
                 try:
-                    produce(topic, value, key, partition, headers=headers.get(topic) if own is None else own)
+                    produce(side + topic, value, key, partition, headers=headers.get(topic) if own is None else own)
                     break
                 except BufferError:
                     self._producer.poll(0.02)

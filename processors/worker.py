@@ -34,6 +34,7 @@ from riverhouse import addresses
 from riverhouse.clock import unix
 from riverhouse.settings import load
 from topics.registry import schema_headers
+from topics.sides import logical, physical
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +50,8 @@ def build(flows: Sequence[Dataflow], index: int, partitions: int) -> faust.App:
     stores = Stores(flows, partitions)
     workers = [StreamWorker(app, flow, publisher, partitions, stores) for flow in flows]
     taker = Taker(conf.snapshot_interval_s, lambda: [c for w in workers for c in w.captures()])
-    replayed = {w.flow.stream.partials.name: w.replay_from for w in workers if w.flow.stream.kpis}
-    after = {t.name: f.stream.partials.name for f in flows for t in f.stream.windowed_topics}
+    replayed = {physical(w.flow.stream.partials.name): w.replay_from for w in workers if w.flow.stream.kpis}
+    after = {physical(t.name): physical(f.stream.partials.name) for f in flows for t in f.stream.windowed_topics}
     install(app, Batching(publisher, conf.batch_records, conf.linger_ms, replayed, after, taker))
 
     @app.on_partitions_assigned.connect
@@ -94,7 +95,7 @@ def build(flows: Sequence[Dataflow], index: int, partitions: int) -> faust.App:
 
 def folder(domain: str, index: int) -> pathlib.Path:
     """The folder of one worker."""
-    return addresses.home() / "data" / "workers" / f"{domain}-{index}"
+    return addresses.data() / "workers" / f"{domain}-{index}"
 
 
 def member_note(domain: str, index: int) -> pathlib.Path:
@@ -123,6 +124,7 @@ def new_app(domain: str, group: str, index: int, partitions: int) -> faust.App:
         broker_commit_interval=conf.commit_interval_s,
         stream_recovery_delay=0.0,
         stream_wait_empty=True,
+        web_enabled=not load().side,  # the ports are the live workers'
         web_bind=addresses.HOST,
         web_host=addresses.HOST,
         web_port=addresses.worker_port(domain, index),
@@ -143,8 +145,9 @@ class StreamWorker:
             f"state-{stream.prefix}", partitions=partitions, changelog_topic=self._topic(stream.clean)
         )
         self.table.new_state = self._new_state
-        self.table.source_topic = stream.raw.name
-        self.table.changelogs = (stream.clean.name, *((stream.context.name,) if stream.references else ()))
+        self.table.source_topic = physical(stream.raw.name)
+        changelogs = (stream.clean, stream.context) if stream.references else (stream.clean,)
+        self.table.changelogs = tuple(physical(t.name) for t in changelogs)
         if stream.references:
             changelog = self._topic(stream.context)
             context = ContextTable(
@@ -162,7 +165,7 @@ class StreamWorker:
             app.agent(self._topic(*stream.kpi_topics), name=f"answers-{stream.prefix}")(self.answers)
 
     def _topic(self, *topics: Any) -> Any:
-        names = [t.name for t in topics]
+        names = [physical(t.name) for t in topics]
         return self.app.topic(*names, key_type=bytes, value_type=bytes, value_serializer="raw", internal=False)
 
     async def facts(self, raw: Any) -> None:
@@ -188,7 +191,7 @@ class StreamWorker:
 
     async def answers(self, figures: Any) -> None:
         async for batch in batches(self.app, figures):
-            (topic, p), now = batch.tp, batch.generation
+            topic, p, now = logical(batch.tp.topic), batch.tp.partition, batch.generation
             keys = outdated(batch.records, now)
             if keys and topic in self.gauges:
                 self.publisher.send(self.table.state_of(p).answer(topic, keys), now)
@@ -213,7 +216,8 @@ class StreamWorker:
         def new() -> Merge:
             return Merge(stream, self.partitions, p, committed)
 
-        self.merges[p], position = keeping.load_merge(store, new, committed, {stream.partials.name: bounds}, unix())
+        partials = physical(stream.partials.name)
+        self.merges[p], position = keeping.load_merge(store, new, committed, {partials: bounds}, unix())
         return max(position, bounds[0])
 
     def captures(self) -> Iterator[Capture]:
@@ -221,15 +225,16 @@ class StreamWorker:
         stream, next_due = self.flow.stream, self.app.consumer.next_due
         changelogs = self.app.tables._changelogs  # noqa: SLF001
         for p, state in self.table.data.states.items():
-            done = next_due.get(TP(stream.raw.name, p))
+            done = next_due.get(TP(physical(stream.raw.name), p))
             held = {t: changelogs[t].data.positions.get(TP(t, p)) for t in self.table.changelogs}
             if done is not None and None not in held.values() and state.settled(done):
                 ends = {topic: position + 1 for topic, position in held.items()}
                 yield keeping.capture_state(self.stores.of(stream, p), state, done, ends)
+        partials = physical(stream.partials.name)
         for p, merge in self.merges.items():
-            done = next_due.get(TP(stream.partials.name, p))
+            done = next_due.get(TP(partials, p))
             if done is not None and merge.settled:
-                yield keeping.capture_merge(self.stores.of(stream, p), merge, stream.partials.name, done)
+                yield keeping.capture_merge(self.stores.of(stream, p), merge, partials, done)
 
     def close_windows(self) -> None:
         """Publish what has closed since the last batch of partials."""

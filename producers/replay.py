@@ -198,7 +198,10 @@ def replay(
     speed_up: float | None,
     limit: int | None,
 ) -> None:
-    """Send the rows of FILE as events to the raw topic of STREAM."""
+    """Send the rows of FILE as events to the raw topic of STREAM.
+
+    With --from it is another command, which replays history beside what is live: riverhouse replay all --from beginning --help.
+    """
     if rate and speed_up:
         raise click.UsageError("give --rate or --speed-up, not both")
     contract, console = stream_called(stream), Console(stderr=True)

@@ -16,11 +16,22 @@ from riverhouse.settings import Ports, load
 
 HOST = "127.0.0.1"
 CATALOG = "lake"  # the same name in Spark, Trino and PyIceberg, or namespaces are invisible to each other
+SIDE = "side_"  # the start of the names of catalogues beside it
 
 
 def home() -> pathlib.Path:
     """The folder of this checkout's data, logs, environments and generated configuration."""
     return load().home.resolve()
+
+
+def catalogue() -> str:
+    """The catalogue that this process works on: the live one, or its side's."""
+    return SIDE + load().side if load().side else CATALOG
+
+
+def data() -> pathlib.Path:
+    """The folder of what this process's programs keep beside the servers; a side has one of its own."""
+    return home() / "data" / "sides" / load().side if load().side else home() / "data"
 
 
 @functools.cache

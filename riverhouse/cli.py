@@ -14,7 +14,10 @@ from riverhouse.local.problem import Problem
 
 HANDED_OVER = {  # command: the module whose `main(argv)` does it, and what it does
     "topics": ("topics.apply", "Plan | apply: what the topics should be, and making them so."),
-    "replay": ("producers.replay", "Send a file's events: riverhouse replay STREAM FILE."),
+    "replay": (
+        "riverhouse.replay",
+        "A file's events; with --from, history beside what is live: replay BUSINESS --from beginning.",
+    ),
     "ledger": ("lakehouse_jobs.ledger", "Prove that every raw record was accounted for: riverhouse ledger BUSINESS."),
     "reconcile": (
         "lakehouse_jobs.reconcile.command",

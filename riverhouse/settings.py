@@ -114,6 +114,13 @@ class Settings(BaseSettings):
         default=("tweets", "animeverse"),
         description="whose workers and producers run; in a variable, commas between them",
     )
+    side: str = Field(
+        default="",
+        description="which side this process works on: topics and tables beside the live ones; set by replay",
+    )
+    side_verbatim: bool = Field(
+        default=False, description="the side's raw topics are whole copies: its workers derive and tell nothing"
+    )
     animeverse_lateness_hours: float = Field(
         default=48, ge=1, le=72, description="how late AnimeVerse's events may be and still change live figures"
     )

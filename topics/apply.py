@@ -152,7 +152,7 @@ def apply(changes: Sequence[Change]) -> None:
     if new:
         for future in admin.create_topics(new).values():
             future.result()
-        _wait_until_known(admin, {n.topic for n in new})
+        wait_until_known(admin, {n.topic for n in new})
     resources = [
         ConfigResource(
             ResourceType.TOPIC,
@@ -170,8 +170,8 @@ def apply(changes: Sequence[Change]) -> None:
             future.result()
 
 
-def _wait_until_known(admin: AdminClient, names: set[str], within_s: float = 30) -> None:
-    """The controller has made the topics; the broker tells of them a moment later."""
+def wait_until_known(admin: AdminClient, names: set[str], within_s: float = 30) -> None:
+    """Wait until new topics can be used. The controller has made the topics; the broker tells of them a moment later."""
     deadline = monotonic() + within_s
     while missing := names - admin.list_topics(timeout=within_s).topics.keys():
         if monotonic() > deadline:

@@ -27,6 +27,7 @@ from topics.events import (
     position,
 )
 from topics.figures import Count, Distinct, Each, Kpi, Latest, Mean, Measure, Ranking, Ratio, Total, is_fraction
+from topics.sides import physical
 
 __all__ = [
     "DAY", "HOUR", "MINUTE", "ORDINALS", "CleanEvent", "CleanVersion", "Count", "Distinct", "Duplicate", "Each", "Event", "Known",
@@ -71,9 +72,11 @@ class Stream:
     clean_event: type[CleanEvent]
     key: str  # the event's field that keys the raw topic; one key's events keep their order
     clean_key: str  # the same field's name in the clean event
+    running: tuple[str, ...] = ()  # fields of the clean event that also tell of the key's earlier ones, as they arrived
     kpis: tuple[Kpi, ...] = ()
     rankings: tuple[Ranking, ...] = ()
     gauges: tuple[Latest, ...] = ()
+    derived: bool = False  # the workers of other streams write its raw topic (docs/decisions/0008)
     references: tuple[Reference, ...] = ()  # whose versions of the event's time its clean events name
     clean_kept: dt.timedelta | None = (
         None  # retention of the clean topic where state reaches further back than the default
@@ -87,6 +90,8 @@ class Stream:
     describe: str = ""
 
     def __post_init__(self) -> None:
+        if unknown := set(self.running) - set(self.clean_event.__struct_fields__):
+            raise ValueError(f"{self.prefix}: no fields of its clean events: {', '.join(sorted(unknown))}.")
         for kpi in self.kpis:
             for m in kpi.measures:
                 if isinstance(m, Distinct) and m.of != self.clean_key:
@@ -106,7 +111,7 @@ class Stream:
     @property
     def group(self) -> str:
         """The consumer group of the domain's workers."""
-        return f"riverhouse-{self.domain}"
+        return physical(f"riverhouse-{self.domain}")
 
     @property
     def table(self) -> str:

@@ -138,6 +138,7 @@ TWEETS = Stream(
     clean_event=CleanTweet,
     key="user.user_id",
     clean_key="user_id",
+    running=("user_first_seen_at", "user_tweets_today"),
     kpis=(VOLUME_BY_REGION, METRICS_BY_LANGUAGE, HASHTAGS_BY_MINUTE, HASHTAGS_BY_HOUR, ACTIVE_USERS_BY_5_MINUTES,
           ACTIVE_USERS_BY_DAY, MOOD_BY_MINUTE),
     rankings=(

@@ -98,4 +98,4 @@ def _changed(reference: Reference) -> Column:
 
 SOURCES = tuple(Source(r) for r in REFERENCES)
 KEY = ("dimension", "raw_partition", "raw_offset")
-TABLE = GoldTable("dimension_audit", SOURCES, None, SCHEMA, build, KEY, time="arrived_at")
+TABLE = GoldTable("dimension_audit", SOURCES, None, SCHEMA, build, KEY, time="arrived_at", by_arrival=True)

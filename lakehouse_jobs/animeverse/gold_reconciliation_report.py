@@ -148,4 +148,5 @@ TABLE = GoldTable(
     SCHEMA,
     build,
     key=("figure_table", "window_start_at", "figure_key", "figure"),
+    by_arrival=True,
 )

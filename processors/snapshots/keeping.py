@@ -10,11 +10,12 @@ from processors.snapshots import forms
 from processors.snapshots.origin import Snapshot
 from processors.snapshots.store import Bounds, Store
 from processors.snapshots.taking import Capture
+from topics.sides import physical
 
 
 def capture_state(store: Store, state: Partition, done: int, held: dict[str, int]) -> Capture:
     """A capture of a settled state: the next raw offset, and the next offset of each changelog."""
-    snapshot = Snapshot(store.origin, state.flow.stream.raw.name, done, held, b"")
+    snapshot = Snapshot(store.origin, physical(state.flow.stream.raw.name), done, held, b"")
     write, names = forms.writer(state), forms.names(state)
     return Capture(
         store, "facts", store.files.name("facts"), snapshot, write, lambda: forms.names(state), frozenset(names)

@@ -18,6 +18,7 @@ from riverhouse import addresses
 from riverhouse.clock import monotonic
 from topics.contract import Stream
 from topics.progress import cluster_and_topic_ids
+from topics.sides import physical
 
 log = logging.getLogger(__name__)
 KINDS = ("facts", "totals")
@@ -29,7 +30,7 @@ class Stores:
     """The stores of all partitions of a domain's streams, for workers of this machine."""
 
     def __init__(self, flows: Sequence[Dataflow], partitions: int) -> None:
-        names = [t.name for f in flows for t in f.stream.topics]
+        names = [physical(t.name) for f in flows for t in f.stream.topics]
         self._cluster, self._ids = cluster_and_topic_ids(names)
         self._layouts = {f.stream.prefix: layout(f) for f in flows}
         self._partitions = partitions
@@ -39,8 +40,8 @@ class Stores:
         """The store of a stream's partition."""
         store = self._stores.get((stream.prefix, partition))
         if store is None:
-            path = addresses.home() / "data" / "workers" / "snapshots" / stream.prefix / str(partition)
-            ids = {t.name: self._ids[t.name] for t in stream.topics}
+            path = addresses.data() / "workers" / "snapshots" / stream.prefix / str(partition)
+            ids = {t.name: self._ids[physical(t.name)] for t in stream.topics}
             origin = Origin(self._cluster, ids, partition, self._partitions, self._layouts[stream.prefix])
             store = self._stores[stream.prefix, partition] = Store(path, origin)
         return store

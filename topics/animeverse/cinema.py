@@ -77,6 +77,7 @@ CINEMA = Stream(
     clean_event=CleanAdmission,
     key="screening_id",
     clean_key="screening_id",
+    running=("opening", "seats_once"),
     kpis=(SCREENINGS_BY_HOUR,),
     references=(SCREENINGS, TITLES, CUSTOMERS),
     allowed_lateness=LATENESS,

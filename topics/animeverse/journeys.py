@@ -83,6 +83,10 @@ JOURNEYS = Stream(
     clean_event=CleanStep,
     key="customer_id",
     clean_key="customer_id",
+    running=(
+        "session_start_at", "session_end_at", "session_steps", "session_spent_cents", "visit_changes", "session_changes",
+    ),
+    derived=True,
     kpis=(CONVERSION_BY_DAY, SESSIONS_BY_HOUR),
     gauges=(
         Latest(

@@ -59,6 +59,7 @@ REVIEWS = Stream(
     clean_event=CleanReview,
     key="subject_id",
     clean_key="subject_id",
+    running=("reviews", "mean_stars", "mean_stars_7_days", "trend"),
     kpis=(RATING_BY_DAY,),
     gauges=(
         Latest(

@@ -52,6 +52,10 @@ STOCK = Stream(
     clean_event=CleanMove,
     key="item",
     clean_key="item",
+    running=(
+        "on_hand", "sold_7_days", "days_of_cover", "previous_alert", "alert", "alert_changed", "flags",
+    ),
+    derived=True,
     gauges=(
         Latest(
             "animeverse.kpi.stock", ("item", "store_id", "product_id"),
