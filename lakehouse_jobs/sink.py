@@ -91,12 +91,13 @@ def run() -> None:
     resume.wait_until_released(stopping)
     if stopping.is_set():
         return
-    with writer_lock.only_writer() as session:
+    with writer_lock.only_writer() as session, ThreadPoolExecutor(1, thread_name_prefix="spark") as java:
+        starting = java.submit(spark.session, "riverhouse-sink")  # takes as long as looking at all tables does
         for line in tables.create_all(lake.catalog()):
             log.info("table", did=line)
         require_topics(list(all_routes()))
-        application = spark.session("riverhouse-sink")
         sink = Sink(stopping)
+        application = starting.result()
         query = start(application, sink)
         threads = [gold.start(application, stopping), maintenance.start(application, session, sink.tables, stopping)]
         log.info("started", topics=sorted(sink.routes), tables=sorted(sink.tables))
