@@ -139,8 +139,8 @@ def between_tables(nth: int) -> None:
 def without_the_lock(nth: int) -> None:
     """Sink number N, which believes that it is the only writer, with a checkpoint of its own."""
     writer_lock = importlib.import_module("lakehouse_jobs.writer_lock")
-    addresses = importlib.import_module("riverhouse.addresses")
-    home: Callable[[], pathlib.Path] = addresses.home
+    resume = importlib.import_module("lakehouse_jobs.resume")
+    checkpoint: Callable[[], pathlib.Path] = resume.checkpoint
 
     @contextlib.contextmanager
     def only_writer(wait_s: float = 30) -> Iterator[Any]:
@@ -151,21 +151,7 @@ def without_the_lock(nth: int) -> None:
             session.close()
 
     writer_lock.only_writer = only_writer
-    resume = importlib.import_module("lakehouse_jobs.resume")
-    resume.addresses = _Elsewhere(addresses, home() / f"sink-{nth}")
-
-
-class _Elsewhere:
-    """The addresses, with another home: asked only for the place of the sink's checkpoint."""
-
-    def __init__(self, addresses: Any, home: pathlib.Path) -> None:
-        self._addresses, self._home = addresses, home
-
-    def home(self) -> pathlib.Path:
-        return self._home
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._addresses, name)
+    resume.checkpoint = lambda: checkpoint().with_name(f"sink-{nth}")
 
 
 def main(argv: list[str]) -> None:
