@@ -8,6 +8,7 @@ for the slowest partition.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -131,6 +132,16 @@ def state(index: int) -> dict[str, Any]:
         return dict(json.load(answer))
 
 
+def wait_until_it_has_partitions(index: int) -> None:
+    deadline = monotonic() + WITHIN_S
+    while monotonic() < deadline:
+        with contextlib.suppress(OSError):  # its port is not open yet
+            if state(index)["positions"].get(RAW):
+                return
+        sleep(0.2)
+    raise click.ClickException(f"Worker {index} got no partition in {WITHIN_S:.0f} s; see its log.")
+
+
 def fill(topics: Topics, keys: int, users: int) -> None:
     with Progress(transient=True) as progress:
         sending = progress.add_task("events sent", total=keys)
@@ -152,34 +163,34 @@ def rss_mb(pid: int) -> float:
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
-def measure(home: pathlib.Path, keys: int) -> dict[str, str]:
-    """Figure → value."""
-    topics, users, found = Topics(), max(1, keys // 12), dict[str, str]()
+def measure(home: pathlib.Path, keys: int, found: Table) -> None:
+    """Adds rows of a figure and its value, as they are known."""
+    topics, users = Topics(), max(1, keys // 12)
     with worker(home, 0) as process:
         fill(topics, keys, users)
         wait_until_written(home, topics)
         now = state(0)
         parts = now["streams"][TWEETS.prefix]["partitions"].values()
-        found["seen ids, KPI cells"] = f"{sum(p['seen_ids'] for p in parts):,}, {sum(p['cells'] for p in parts):,}"
-        found["worker's memory"] = f"{rss_mb(process.pid):,.0f} MB"
-        found["snapshots on disk"] = f"{now['snapshots']['bytes'] / 1e6:,.1f} MB"
-        found["pause of the worker for a snapshot"] = f"{now['snapshots']['pause_ms']:.0f} ms"
-        found["writing it, beside the worker"] = f"{now['snapshots']['write_s']:.1f} s"
+        found.add_row(
+            "seen ids, KPI cells", f"{sum(p['seen_ids'] for p in parts):,}, {sum(p['cells'] for p in parts):,}"
+        )
+        found.add_row("worker's memory", f"{rss_mb(process.pid):,.0f} MB")
+        found.add_row("snapshots on disk", f"{now['snapshots']['bytes'] / 1e6:,.1f} MB")
+        found.add_row("pause of the worker for a snapshot", f"{now['snapshots']['pause_ms']:.0f} ms")
+        found.add_row("writing it, beside the worker", f"{now['snapshots']['write_s']:.1f} s")
     with worker(home, 0):
-        found["killed, started again"] = f"{until_processed(topics, users):.1f} s"
+        found.add_row("killed, started again", f"{until_processed(topics, users):.1f} s")
         wait_until_written(home, topics)
     shutil.rmtree(home / "data" / "workers")
     with worker(home, 0):
-        found["killed, started again without its disk"] = f"{until_processed(topics, users):.1f} s"
+        found.add_row("killed, started again without its disk", f"{until_processed(topics, users):.1f} s")
         wait_until_written(home, topics)
         with worker(home, 1) as second:
             until_processed(topics, users)
-            while not state(1)["positions"].get(RAW):
-                sleep(0.2)
+            wait_until_it_has_partitions(1)
             wait_until_written(home, topics)
             second.kill()
-            found["one of two killed, its partitions moved"] = f"{until_processed(topics, users):.1f} s"
-    return found
+            found.add_row("one of two killed, its partitions moved", f"{until_processed(topics, users):.1f} s")
 
 
 @click.command()
@@ -187,15 +198,15 @@ def measure(home: pathlib.Path, keys: int) -> dict[str, str]:
 def main(keys: int) -> None:
     """Print how long a worker with so many keys is away."""
     settings = {"RIVERHOUSE_WORKERS__SNAPSHOT_INTERVAL_S": "5"}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        start_stack(pathlib.Path(folder), only=("kafka", "registry", "topics"), settings_env=settings) as home,
-    ):
-        found = measure(home, keys)
     table = Table("what", "figure", title=f"a worker of tweets with {keys:,} events")
-    for what, figure in found.items():
-        table.add_row(what, figure)
-    Console().print(table)
+    try:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            start_stack(pathlib.Path(folder), only=("kafka", "registry", "topics"), settings_env=settings) as home,
+        ):
+            measure(home, keys, table)
+    finally:
+        Console().print(table)  # also what was known before an error
 
 
 if __name__ == "__main__":
