@@ -37,6 +37,16 @@ def try_lock(session: connection, key: int = KEY) -> bool:
     return bool(row and row[0])
 
 
+def lock_within(session: connection, wait_s: float, key: int = KEY) -> bool:
+    """As `try_lock`, but wait so long: the server learns a moment later that the session which held it has been closed."""
+    deadline = clock.monotonic() + wait_s
+    while not try_lock(session, key):
+        if clock.monotonic() > deadline:
+            return False
+        clock.sleep(0.2)
+    return True
+
+
 def _of_side(key: int) -> int:
     """A side's writer stands in nobody's way but that of another of the same side."""
     return key | zlib.crc32(load().side.encode()) << 24 if load().side else key
@@ -51,13 +61,11 @@ def only_writer(wait_s: float = 30) -> Iterator[connection]:
     deadline = clock.monotonic() + wait_s
     session = _connect(deadline)
     try:
-        while not try_lock(session):
-            if clock.monotonic() > deadline:
-                raise LakeError(
-                    "the lake has a writer already", f"another session holds the writer's lock after {wait_s:.0f} s",
-                    "one sink writes a lake: stop the other one (`riverhouse status` shows it)",
-                )  # fmt: skip
-            clock.sleep(0.5)
+        if not lock_within(session, deadline - clock.monotonic()):
+            raise LakeError(
+                "the lake has a writer already", f"another session holds the writer's lock after {wait_s:.0f} s",
+                "one sink writes a lake: stop the other one (`riverhouse status` shows it)",
+            )  # fmt: skip
         yield session
     finally:
         session.close()

@@ -19,6 +19,7 @@ from topics.catalogue import stream as stream_called
 
 KEY = 0x71BE13  # of the lock; see writer_lock.KEY
 STALLED_S = 60.0
+CLOSING_S = 10.0  # generous: within it the server knows that a command before this one has ended
 
 
 @contextlib.contextmanager
@@ -29,7 +30,7 @@ def only_sender() -> Iterator[None]:
     except psycopg2.Error as e:
         raise Problem("PostgreSQL does not answer", str(e), "is it up? `riverhouse status`") from e
     with contextlib.closing(session):
-        if not writer_lock.try_lock(session, KEY):
+        if not writer_lock.lock_within(session, CLOSING_S, KEY):
             hint = "wait for it; what it has sent is then known, and not sent again"
             raise Problem("dead letters are being sent already", "another `riverhouse rejected` holds the lock", hint)
         yield
