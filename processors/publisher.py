@@ -7,7 +7,8 @@ nothing is given up on (`message.timeout.ms=0`), and any delivery error stops th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -67,28 +68,37 @@ class Publisher:
             self._generation = generation
             self._headers |= {t: _stamped(self._headers.get(t, []), generation) for t in self._public}
         produce, headers, side = self._producer.produce, self._headers, physical("")
-        for topic, key, value, partition, own in outputs:
-            while True:
-                try:
-                    produce(side + topic, value, key, partition, headers=headers.get(topic) if own is None else own)
-                    break
-                except BufferError:
-                    self._producer.poll(0.02)
-                    self.check()
-                except KafkaException as e:  # after a record that it gave up on the client takes no other
-                    raise PublishError(f"a record could not be delivered: {e.args[0].str()}") from e
-        self._producer.poll(0)
+        with _told_as_ours():
+            for topic, key, value, partition, own in outputs:
+                while True:
+                    try:
+                        produce(side + topic, value, key, partition, headers=headers.get(topic) if own is None else own)
+                        break
+                    except BufferError:
+                        self._producer.poll(0.02)
+                        self.check()
+            self._producer.poll(0)
 
     async def flush(self) -> None:
         """Wait until the broker has acknowledged all that was sent; PublishError where it never will."""
         loop = asyncio.get_running_loop()
-        while await loop.run_in_executor(None, self._producer.flush, 1.0):
-            self.check()
+        with _told_as_ours():
+            while await loop.run_in_executor(None, self._producer.flush, 1.0):
+                self.check()
         self.check()
 
     def check(self) -> None:
         if self._error is not None:
             raise PublishError(f"a record could not be delivered: {self._error.str()}")
+
+
+@contextlib.contextmanager
+def _told_as_ours() -> Iterator[None]:
+    """The client raises in whatever it is asked next, once it has given up on a record: PublishError for all of these."""
+    try:
+        yield
+    except KafkaException as e:
+        raise PublishError(f"a record could not be delivered: {e.args[0].str()}") from e
 
 
 def _stamped(headers: list[tuple[str, bytes]], generation: int) -> list[tuple[str, bytes]]:
