@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import psutil
 import trino
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer
 
-from riverhouse import addresses, businesses
+from lakehouse_jobs import positions
+from riverhouse import businesses
 from riverhouse.clock import monotonic, now, sleep
 from riverhouse.local import trino_server
 from topics.catalogue import STREAMS
@@ -41,24 +42,18 @@ class TopicFigures:
 
 def _ends(consumer: Consumer, topics: Iterable[str]) -> dict[str, dict[int, int]]:
     """The end offset of every partition of those topics that exist."""
-    known = consumer.list_topics(timeout=5).topics
-    return {
-        t: {p: consumer.get_watermark_offsets(TopicPartition(t, p), timeout=5)[1] for p in known[t].partitions}
-        for t in topics
-        if t in known
-    }
+    known = consumer.list_topics(timeout=positions.TIMEOUT_S).topics
+    return {t: {p: positions.marks(consumer, t, p)[1] for p in known[t].partitions} for t in topics if t in known}
 
 
 def topics(over_s: float = 2.0) -> list[TopicFigures]:
-    """Rate (measured over `over_s`) and lag of every topic that exists."""
+    """Rate (measured over `over_s`) and lag of every topic that exists. LakeError where Kafka does not answer."""
     groups = {t.name: s.group for s in STREAMS for t in s.topics}
-    # A consumer that joins no group: librdkafka's admin client aborts the process when the broker dies under `list_offsets`.
-    settings = {"bootstrap.servers": addresses.bootstrap(), "group.id": "riverhouse-status", "log_level": 0}
-    with contextlib.closing(Consumer(settings)) as consumer:
+    with positions.reader() as consumer:  # librdkafka's admin client aborts the process when the broker dies meanwhile
         before, begin = _ends(consumer, groups), monotonic()
         sleep(over_s)
         after, seconds = _ends(consumer, groups), monotonic() - begin
-    done = {group: committed(group) for group in set(groups.values())}
+        done = {group: committed(group) for group in set(groups.values())}
     found = []
     for name in (n for n in groups if n in after and n in before):
         ends, read = after[name], done[groups[name]]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.table import Table
 
+from lakehouse_jobs.problem import LakeError
 from riverhouse.clock import unix
 from riverhouse.local import control, figures, stack
 
@@ -32,8 +32,8 @@ def topics() -> Table:
     table = Table("topic", "records", "a second", "workers' lag", title="topics", title_justify="left")
     try:
         found = figures.topics()
-    except KafkaException as error:
-        table.add_row(f"Kafka does not answer: {error.args[0].str()}")
+    except LakeError as error:
+        table.add_row(f"{error.what}: {error.detail}")
         return table
     for t in found:
         table.add_row(t.topic, f"{t.records:,}", f"{t.rate:,.0f}", "" if t.lag is None else f"{t.lag:,}")

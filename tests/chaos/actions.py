@@ -121,7 +121,7 @@ class Director:
             taken = disk.fill()
             self._said(action, f"fill {action.target}: {taken / 1e6:.0f} MB taken for {action.lasts_s:.1f} s")
             until = time.monotonic() + action.lasts_s
-            while time.monotonic() < until:  # what is deleted meanwhile is taken as well
+            while time.monotonic() < until:  # the blow lasts so long; what is deleted meanwhile is taken as well
                 time.sleep(0.2)
                 disk.fill()
             disk.free()

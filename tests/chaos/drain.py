@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from lakehouse_jobs import fences, lake
 from lakehouse_jobs.tweets import GOLD_TABLES
 from riverhouse import businesses
+from riverhouse.local import control
 from tests.chaos import stack
 from tests.chaos.probes import Kafka
 from tests.chaos.stack import BUSINESSES
@@ -32,19 +33,21 @@ def drain(tell: Callable[[str], None], within_s: float = WITHIN_S) -> None:
 
 def _wait(tell: Callable[[str], None], who: str, left: Callable[[], str], until: float) -> None:
     begun, told, behind = time.monotonic(), 0.0, "no answer yet"
-    while time.monotonic() < until:
+
+    def done() -> bool:
+        nonlocal told, behind
         try:
             behind = left()
         except Exception as error:  # noqa: BLE001 - a server that is coming back
             behind = f"no answer: {type(error).__name__}"
-        if not behind:
-            tell(f"{who} have taken everything ({time.monotonic() - begun:.1f} s)")
-            return
-        if time.monotonic() - told > 15:
+        if behind and time.monotonic() - told > 15:
             told = time.monotonic()
             tell(f"waiting for {who}: {behind}")
-        time.sleep(0.5)
-    raise NotDrainedError(f"{who} did not get to the end: {behind}")
+        return not behind
+
+    if not control.wait_until(done, until - begun, 0.5):
+        raise NotDrainedError(f"{who} did not get to the end: {behind}")
+    tell(f"{who} have taken everything ({time.monotonic() - begun:.1f} s)")
 
 
 def _behind_workers(kafka: Mapping[str, Kafka]) -> str:
