@@ -30,7 +30,7 @@ class GaugeFold:
         self._counts = operator.attrgetter(gauge.when) if gauge.when else None
         # key → [raw offset of the event, offset of the cause, values]
         self.entries: dict[tuple[Any, ...], list[Any]] = {}
-        self.dirty: set[tuple[Any, ...]] = set()
+        self.dirty: dict[tuple[Any, ...], None] = {}  # a set's order would change from run to run
 
     def fold(self, event: CleanEvent, cause_offset: int) -> None:
         """Show `event`, unless a later one of its key is shown. A revision replaces the event that it revises."""
@@ -42,15 +42,16 @@ class GaugeFold:
             entry = self.entries[key] = [-1, -1, None]
         if event.raw_offset >= entry[0]:
             entry[:] = event.raw_offset, cause_offset, self._values(event)
-            self.dirty.add(key)
+            self.dirty[key] = None
 
     def touch_since(self, offset: int) -> None:
         """Mark every key that changed at or after `offset`: its last value may not have been published."""
-        self.dirty.update(key for key, entry in self.entries.items() if entry[1] >= offset)
+        self.dirty.update((key, None) for key, entry in self.entries.items() if entry[1] >= offset)
 
     def touch(self, keys: Iterable[bytes]) -> None:
         """Mark the keys of these records, where they are known."""
-        self.dirty.update(self.entries.keys() & {tuple(msgspec.json.decode(key)) for key in keys})
+        named = (tuple(msgspec.json.decode(key)) for key in keys)
+        self.dirty.update((key, None) for key in named if key in self.entries)
 
     def drain(self) -> Iterator[Output]:
         """The value of each changed key; the changes are then forgotten."""

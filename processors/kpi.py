@@ -40,7 +40,7 @@ class KpiFold:
         self._distinct = [i for m, i in accumulators(kpi) if isinstance(m, Distinct)]
         self._zeros = [0] * sum(map(width, kpi.measures))
         self.windows: dict[int, dict[Dims, Cell]] = {}
-        self.dirty: set[tuple[int, Dims]] = set()
+        self.dirty: dict[tuple[int, Dims], None] = {}  # a set's order would change from run to run
 
     def fold(self, event: CleanEvent, event_s: int, offset: int, watermark_s: float, sign: int = 1) -> None:
         """Count `event` in (or, with sign -1, take it back), unless its window has been dropped."""
@@ -61,7 +61,7 @@ class KpiFold:
                 cell[2] += sign
                 for add in self._adders:
                     add(cell, row, sign)
-                self.dirty.add((start, dims))
+                self.dirty[start, dims] = None
 
     def _new_cell(self) -> Cell:
         cell: Cell = [0, 0, 0, *self._zeros]
@@ -85,7 +85,7 @@ class KpiFold:
     def touch_since(self, offset: int) -> None:
         """Mark every cell that changed at or after `offset`: its last value may not have been published."""
         for start, window in self.windows.items():
-            self.dirty.update((start, dims) for dims, cell in window.items() if cell[0] >= offset)
+            self.dirty.update(((start, dims), None) for dims, cell in window.items() if cell[0] >= offset)
 
     def drain(self) -> Iterator[tuple[int, Dims, int, list[int]]]:
         """(window start, dimensions, offset, [changes, events, accumulators]) of each changed cell; then forget the changes."""

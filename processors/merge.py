@@ -66,7 +66,7 @@ class Merge:
         self.progress: dict[int, Progress] = {}
         self.closed: set[Window] = set()
         self._buffers: dict[int, list[Partial]] = defaultdict(list)
-        self._dirty: dict[Window, set[Dims]] = defaultdict(set)
+        self._dirty: dict[Window, dict[Dims, None]] = defaultdict(dict)  # a set's order would change from run to run
         self._kpis = {k.topic: k for k in stream.kpis}
         self._widths = {k.topic: integers(k) for k in stream.kpis}
         self._ranked = {r.topic: r.of.topic for r in stream.rankings}
@@ -95,9 +95,9 @@ class Merge:
             window = (self._ranked.get(topic, topic), int(dt.datetime.fromisoformat(start).timestamp()))
             cells = self.cells.get(window, {})
             if topic in self._ranked and cells:
-                self._dirty[window] |= set()
+                self._dirty[window] |= {}
             elif tuple(dims) in cells:
-                self._dirty[window].add(tuple(dims))
+                self._dirty[window][tuple(dims)] = None
             else:
                 self.unanswered += 1
         return self.publish(now)
@@ -148,7 +148,7 @@ class Merge:
         known = shares.get(partial.raw_partition)
         if known is None or (partial.offset, partial.measures[0]) >= (known[0], known[1][0]):
             shares[partial.raw_partition] = (partial.offset, partial.measures)
-            self._dirty[window].add(dims)
+            self._dirty[window][dims] = None
 
     def _catch_up(self) -> None:
         """All that changed so far was published in an earlier life, closings too."""
@@ -171,7 +171,7 @@ class Merge:
         for window, cells in self.cells.items():
             if window not in self.closed and self._end(window) <= watermark:
                 self.closed.add(window)
-                self._dirty[window].update(cells)
+                self._dirty[window].update(dict.fromkeys(cells))
 
     def _expire(self) -> None:
         slowest = self._slowest()

@@ -91,11 +91,7 @@ def play(name: str, seeds: Sequence[int]) -> Counter[str]:
 
 
 def play_all(wanted: Mapping[str, Iterable[int]], workers: int | None = None) -> Iterable[tuple[str, Counter[str]]]:
-    """Run seeds of scenarios on all processors; what each batch counted, as it is done.
-
-    The order of a set of strings differs from process to process unless it is fixed: a seed would not repeat its run.
-    """
-    os.environ["PYTHONHASHSEED"] = "0"
+    """Run seeds of scenarios on all processors; what each batch counted, as it is done."""
     with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
         jobs: dict[Future[Counter[str]], str] = {}
         for name, seeds in wanted.items():

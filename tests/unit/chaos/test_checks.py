@@ -81,8 +81,11 @@ def spoil_a_figure(logs: dict) -> None:
 def spoil_a_tail(logs: dict) -> None:
     """A zombie's older partial comes last."""
     log = logs["tweets.partials", 0]
-    key = log[-1].key
-    log.append(next(r for r in log if r.key == key))
+    offsets = defaultdict(set)
+    for r in log:
+        offsets[r.key].add(json.loads(r.value)["offset"])
+    key = next(k for k, found in offsets.items() if len(found) > 1)
+    log.append(min((r for r in log if r.key == key), key=lambda r: json.loads(r.value)["offset"]))
 
 
 @pytest.mark.parametrize("spoil", [spoil_a_fate, spoil_an_order, spoil_a_figure, spoil_a_tail])
