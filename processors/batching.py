@@ -1,6 +1,7 @@
 """Faust, one record batch per partition instead of one event.
 
-This file, with `fetching.py` and `state_table.py` which belong to it, is the only one that touches Faust's internals.
+This file, with `fetching.py`, `membership.py` and `state_table.py` which belong to it, is the only one that touches Faust's
+internals.
 Faust gives the app, agents, assignment, tables, recovery, commits, web and command line. What it does for each record (two
 tasks, a Message, an Event, a future) costs fifty times our own work, so here a whole fetched batch travels as one Event:
 
@@ -26,6 +27,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import faust
+from aiokafka.consumer import consumer as aiokafka_consumer
 from aiokafka.consumer import fetcher as ak
 from faust.events import Event
 from faust.transport.drivers import aiokafka as driver
@@ -33,6 +35,7 @@ from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
 from processors.fetching import Batch, Chunks, FetchThread
+from processors.membership import Coordinator
 from processors.publisher import Publisher
 from processors.snapshots import pacing
 from processors.snapshots.taking import Taker
@@ -291,6 +294,7 @@ def install(app: faust.App, batching: Batching) -> faust.App:
                 "Install the locked version, or check the file against the new one and change KNOWN."
             )
     ak.PartitionRecords = Chunks
+    aiokafka_consumer.GroupCoordinator = Coordinator
     app.transport.Consumer = BatchConsumer
     app.batching = batching
     return app

@@ -1,8 +1,11 @@
-"""A worker that was killed leaves its group as soon as it is started again.
+"""How workers join and leave their group. Touches aiokafka's internals.
 
-The broker waits for a dead member until its session times out, and whoever joins waits with it: for a worker that is back in
-two seconds most of the recovery would be that. So a worker notes its member id, and its next life tells the broker that
-this member is gone. Should it not be gone (two processes with one number), it is told so at its next heartbeat, and joins again.
+A worker that was killed leaves its group as soon as it is started again: the broker waits for a dead member until its session
+times out, and whoever joins waits with it; for a worker that is back in two seconds most of the recovery would be that. So a
+worker notes its member id, and its next life tells the broker that this member is gone. Should it not be gone (two processes
+with one number), it is told so at its next heartbeat, and joins again.
+
+The worker that deals the partitions out waits until it knows them.
 """
 
 from __future__ import annotations
@@ -13,11 +16,35 @@ import pathlib
 from typing import Any
 
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.group import LeaveGroupRequest
 
 log = logging.getLogger(__name__)
 WITHIN_S = 10.0
+ASK_AGAIN_S = 0.1
+
+
+class Coordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka is not typed
+    """Deals out partitions only where all topics are known.
+
+    A broker that has just started may name none for a moment. Faust would then deal out nothing, and all workers would stand
+    still until their metadata is five minutes old.
+    """
+
+    async def _perform_assignment(self, response: Any) -> Any:
+        asked = 0
+        while unknown := [t for t in self._subscription.topics if not self._cluster.partitions_for_topic(t)]:
+            if self._closing.done():
+                break
+            if not asked % 50:
+                log.warning(
+                    "the broker names no partitions of %s yet; nothing is dealt out until it does", sorted(unknown)
+                )
+            asked += 1
+            await self._client.force_metadata_update()
+            await asyncio.sleep(ASK_AGAIN_S)
+        return await super()._perform_assignment(response)
 
 
 def remember(note: pathlib.Path, consumer: Any) -> None:

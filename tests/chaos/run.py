@@ -85,9 +85,10 @@ def hit(outcome: Outcome, disks: Mapping[str, SmallDisk], say: Callable[[str], N
         outcome.done = director.done
         tell("the schedule is done; the rest of the events flows")
         control.wait_until(lambda: not watch.open(), BACK_WITHIN_S, 0.5)
-        outcome.wrong += [
-            f"{r.probe} has not moved for {r.took_s:.0f} s after {r.what} {r.target}" for r in watch.open()
-        ]
+        still = [f"{r.probe} has not moved for {r.took_s:.0f} s after {r.what} {r.target}" for r in watch.open()]
+        outcome.wrong += still
+        for line in still:
+            tell(line)
         control.wait_until(lambda: count() >= outcome.wanted, 600, 0.5)
         outcome.events = {b: Kafka(b).events() for b in stack.BUSINESSES}
         outcome.recoveries = list(watch.recoveries)

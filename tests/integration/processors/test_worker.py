@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import pathlib
@@ -11,8 +12,13 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from aiokafka import AIOKafkaConsumer
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 
+from processors.membership import Coordinator
 from processors.tweets import FLOW
+from riverhouse import addresses
 from riverhouse.local.testing import start_stack
 from tests.integration.kafka import KafkaLogs, committed, end_offsets, send, wait_for
 from tests.sim import oracle, world
@@ -57,6 +63,13 @@ def done() -> int:
     return sum(max(o, 0) for o in committed(STREAM.group, STREAM.raw.name))
 
 
+def dealt() -> list[list[TopicPartition]]:
+    """The partitions of each member of the group."""
+    admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
+    group = admin.describe_consumer_groups([STREAM.group])[STREAM.group].result(20)
+    return [m.assignment.topic_partitions for m in group.members]
+
+
 def all_done() -> bool:
     return all(committed(STREAM.group, t) == end_offsets(t) for t in (STREAM.raw.name, STREAM.partials.name))
 
@@ -85,11 +98,13 @@ def test_kills_and_moves_change_no_number(folder: pathlib.Path) -> None:
         wait_for("it has written snapshots", lambda: snapshots(folder, "facts") and snapshots(folder, "totals"))
         first.send_signal(signal.SIGKILL)
         first.wait()
-    send(STREAM.raw.name, [log[len(log) // 3 :] for log in logs])
+    send(STREAM.raw.name, [log[len(log) // 3 : -len(log) // 3] for log in logs])
     with worker(folder, 0) as second:
         wait_for("the second worker goes on where the first died", lambda: done() > sum(map(len, third)))
         with worker(folder, 2) as third_worker:
-            wait_for("two thirds are done, by two workers", lambda: done() > 2 * EVENTS // 3)
+            wait_for("two workers have partitions", lambda: sorted(map(bool, dealt())) == [True, True])
+            send(STREAM.raw.name, [log[-len(log) // 3 :] for log in logs])
+            wait_for("more than two thirds are done", lambda: done() > 2 * EVENTS // 3)
             second.send_signal(signal.SIGKILL)
             wait_for("the last worker finishes alone", all_done)
             third_worker.send_signal(signal.SIGTERM)
@@ -137,3 +152,26 @@ def test_a_worker_does_not_start_when_the_registry_refuses_its_schema(folder: pa
     assert result.returncode != 0
     assert "The registry refused the schema of tweets.raw" in result.stdout + result.stderr
     assert end_offsets(STREAM.clean.name) == before
+
+
+def test_nothing_is_dealt_out_while_the_broker_names_no_partitions(
+    folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a broker that has just started. Who is dealt nothing then would stand still for minutes."""
+    assert folder.exists()
+    monkeypatch.setattr("aiokafka.consumer.consumer.GroupCoordinator", Coordinator)
+
+    async def join() -> set[int]:
+        consumer = AIOKafkaConsumer("named-later", bootstrap_servers=addresses.bootstrap(), group_id="dealt")
+        joining = asyncio.create_task(consumer.start())
+        try:
+            await asyncio.wait([joining], timeout=2)
+            assert not joining.done(), f"it was dealt {consumer.assignment()}"
+            admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
+            admin.create_topics([NewTopic("named-later", 2)])["named-later"].result(20)
+            await asyncio.wait_for(joining, 20)
+            return {at.partition for at in consumer.assignment()}
+        finally:
+            await consumer.stop()
+
+    assert asyncio.run(join()) == {0, 1}
