@@ -30,7 +30,7 @@ clean: ## stop everything, delete data and logs
 	@$(RIVERHOUSE) clean
 
 ##@ Develop
-test: setup ## all tests but chaos, on their own ports and folders; ARGS="-k name" for some
+test: setup ## all tests, on their own ports and folders; ARGS="-k name" for some
 	@$(CORE)/python -m pytest $(ARGS)
 
 lint: setup ## ruff and mypy

@@ -28,12 +28,12 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def home(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return tmp_path_factory.mktemp("chaos")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def disks(home: pathlib.Path, pytestconfig: pytest.Config) -> Iterator[Mapping[str, SmallDisk]]:
     """The small disks that Kafka and the lake write to; none where this user may not mount any."""
     found, why = mounted(home, SIZES_MB)
@@ -44,7 +44,7 @@ def disks(home: pathlib.Path, pytestconfig: pytest.Config) -> Iterator[Mapping[s
         disk.unmount()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def servers(home: pathlib.Path, disks: Mapping[str, SmallDisk]) -> Iterator[pathlib.Path]:
     """Kafka, registry, PostgreSQL and Trino with topics, tables and views; the home folder."""
     with start_stack(home, only=stack.SERVERS, settings_env=SETTINGS):

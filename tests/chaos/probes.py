@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from lakehouse_jobs import fences, lake
 from riverhouse import addresses, businesses
@@ -33,7 +33,12 @@ class Kafka:
     def ends(self, topics: Iterable[str]) -> dict[str, int]:
         """The end offset of each partition, as "topic/partition". KafkaException where the broker does not answer."""
         found = self._of(topics)
-        return {_name(at): int(self._client.get_watermark_offsets(at, timeout=TIMEOUT_S)[1]) for at in found}
+        try:
+            return {_name(at): int(self._client.get_watermark_offsets(at, timeout=TIMEOUT_S)[1]) for at in found}
+        except KafkaException:
+            # A broker that has just started may have named no topics. The client keeps that for minutes, unless it is asked again.
+            self._partitions.clear()
+            raise
 
     def committed(self) -> dict[str, int]:
         """What the workers have committed, as "topic/partition"; 0 where they have committed nothing."""
@@ -56,6 +61,8 @@ class Kafka:
         for topic in topics:
             if topic not in self._partitions:
                 known = self._client.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
+                if not known.partitions:
+                    raise KafkaException(known.error)
                 self._partitions[topic] = len(known.partitions)
         return [TopicPartition(t, p) for t in topics for p in range(self._partitions[t])]
 

@@ -7,7 +7,7 @@ import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from confluent_kafka import KafkaException
 
@@ -18,6 +18,7 @@ from tests.chaos.probes import Kafka
 from tests.integration.kafka import KafkaLogs, wait_for
 from topics.tweets import TWEETS
 
+STARTS_MAX = 3
 _numbers = itertools.count()
 Process = subprocess.Popen[bytes]
 
@@ -45,6 +46,25 @@ def worker(index: int, *faulty: str) -> contextlib.AbstractContextManager[Proces
 def sink(*faulty: str) -> contextlib.AbstractContextManager[Process]:
     """A sink, as `worker`."""
     return program(*_at(faulty), "lakehouse_jobs", "sink", name=f"sink-{'-'.join(faulty)}")
+
+
+@contextlib.contextmanager
+def kept(programs: Sequence[Callable[[], contextlib.AbstractContextManager[Process]]]) -> Iterator[Callable[[], bool]]:
+    """Programs that run side by side. What is given says whether all do, and starts again what has ended, a few times."""
+    with contextlib.ExitStack() as started:
+        running = [started.enter_context(start()) for start in programs]
+        starts = 0
+
+        def all_run() -> bool:
+            nonlocal starts
+            ended = [i for i, process in enumerate(running) if process.poll() is not None]
+            starts += len(ended)
+            assert starts <= STARTS_MAX, "they end again and again; see their logs"
+            for i in ended:
+                running[i] = started.enter_context(programs[i]())
+            return not ended
+
+        yield all_run
 
 
 def _at(faulty: tuple[str, ...]) -> tuple[str, ...]:
