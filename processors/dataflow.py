@@ -31,6 +31,7 @@ from processors.flow import Dataflow, Lookup
 from processors.gauge import GaugeFold
 from processors.history import History
 from processors.kpi import KpiFold
+from processors.kpi_code import compiled
 from processors.operators import decode
 from processors.partials import Shares
 from processors.records import Cause, Output, Record, Refusal, to_millis
@@ -62,7 +63,9 @@ class Partition:
         self.watermark_ms: int | None = None
         self.seen = SeenIds(stream.dedupe_horizon)
         self.figures = flow.figures()
-        self.folds = [KpiFold(k, stream.allowed_lateness, stream.clean_event) for k in stream.kpis]
+        self.folds = [KpiFold(k, stream.allowed_lateness) for k in stream.kpis]
+        self._count_in = compiled(self.folds, stream.clean_event, "+")
+        self._take_back = compiled(self.folds, stream.clean_event, "-")
         self.gauges = [GaugeFold(g, partition) for g in stream.gauges]
         self.references = References(stream.references)
         self.history = History(self.files) if stream.references else None
@@ -77,6 +80,8 @@ class Partition:
         self._clean_decoder = msgspec.json.Decoder(stream.clean_event)
         self._versions = {r.prefix: msgspec.json.Decoder(r.version) for r in stream.references}
         self._shares = Shares(stream, partition, partitions)
+        self._clean_topic = stream.clean.name
+        self._followed = flow.followed
 
     # ── the state: a fold over clean events ─────────────────────────────────────────────────────────────────────────
     @property
@@ -90,7 +95,7 @@ class Partition:
 
     def settled(self, next_offset: int) -> bool:
         """Whether all that follows from the state has been given out, the next raw record being that at `next_offset`."""
-        return self.fence < next_offset and not self._owed and not any(fold.dirty for fold in self._kept())
+        return self.fence < next_offset and not self._owed and not any(fold.changed for fold in self._kept())
 
     def recover(self, values: Iterable[bytes]) -> None:
         """Fold clean records read back from the log; those at or below the fence are repeats."""
@@ -101,11 +106,12 @@ class Partition:
             if isinstance(clean, Revisable) and clean.revision:
                 self._revise(clean, value)
             else:
+                self.seen.advance(to_millis(clean.ingested_at))
                 self.apply(clean, id_bytes(clean.event_id), value)
                 if clean.raw_offset >= self.published_until:
                     self._owed += self._follows(clean, value)
         for fold in self._kept():
-            fold.dirty.clear()
+            fold.forget()
         self.seen.settle()
         if self.fence < self.published_until:  # what comes after may not have been published: it waits for `resume`
             self._expire()
@@ -126,11 +132,9 @@ class Partition:
             self.watermark_ms = reached
         self.fence = clean.raw_offset
         self._position = position(clean)
-        self.seen.claim(event_id, clean.raw_offset, to_millis(clean.ingested_at))
+        self.seen.claim(event_id, clean.raw_offset)
         self.flow.remember(self.figures, clean)
-        event_s, watermark_s = event_ms // 1000, self.watermark_ms / 1000
-        for fold in self.folds:
-            fold.fold(clean, event_s, clean.raw_offset, watermark_s)
+        self._count_in(clean, event_ms // 1000, clean.raw_offset, self.watermark_ms / 1000)
         for gauge in self.gauges:
             gauge.fold(clean, clean.raw_offset)
         if self.history is not None and event_ms >= self.watermark_ms - self._revisable_ms:
@@ -144,9 +148,8 @@ class Partition:
         event_s, watermark_s = event_ms // 1000, (self.watermark_ms or 0) / 1000
         if before is not None and self.history is not None:
             old = self._clean_decoder.decode(before)
-            for fold in self.folds:
-                fold.fold(old, event_s, new.cause_offset, watermark_s, -1)
-                fold.fold(new, event_s, new.cause_offset, watermark_s)
+            self._take_back(old, event_s, new.cause_offset, watermark_s)
+            self._count_in(new, event_s, new.cause_offset, watermark_s)
             self.history.put(new.raw_offset, event_ms, value, self._joined(new))
         for gauge in self.gauges:
             gauge.fold(new, new.cause_offset)
@@ -232,8 +235,9 @@ class Partition:
             value = _encode(clean)
             self.apply(clean, event_id, value)
             self.counts["clean"] += 1
-            out.append(Output(self.flow.stream.clean.name, self._clean_key(record, clean), value, self.partition))
-            out += self._follows(clean, value)
+            out.append(Output(self._clean_topic, self._clean_key(record, clean), value, self.partition))
+            if self._followed:
+                out += self._follows(clean, value)
 
     def _read(self, record: Record) -> Any:
         """The event, the version that the partition is told of, or why the record cannot be read."""
@@ -246,7 +250,8 @@ class Partition:
         if isinstance(got, Refusal):
             return got
         event, drift = got
-        self.drift.update(drift)
+        if drift:
+            self.drift.update(drift)
         return event
 
     def _accept(self, event: Any, cause: Cause) -> CleanEvent | Refusal:

@@ -60,6 +60,11 @@ class Dataflow:
     joined_by: tuple[Stream, ...] = ()
     form: Form = Form()
 
+    @property
+    def followed(self) -> bool:
+        """Whether an accepted event can cause others."""
+        return self.derive is not _nothing or bool(self.joined_by)
+
 
 def copied(flow: Dataflow) -> Dataflow:
     """The same flow over raw topics that are whole copies: what it would derive or tell is in them already."""

@@ -30,7 +30,7 @@ class GaugeFold:
         self._counts = operator.attrgetter(gauge.when) if gauge.when else None
         # key → [raw offset of the event, offset of the cause, values]
         self.entries: dict[tuple[Any, ...], list[Any]] = {}
-        self.dirty: dict[tuple[Any, ...], None] = {}  # a set's order would change from run to run
+        self.changed: dict[tuple[Any, ...], None] = {}  # a set's order would change from run to run
 
     def fold(self, event: CleanEvent, cause_offset: int) -> None:
         """Show `event`, unless a later one of its key is shown. A revision replaces the event that it revises."""
@@ -42,25 +42,29 @@ class GaugeFold:
             entry = self.entries[key] = [-1, -1, None]
         if event.raw_offset >= entry[0]:
             entry[:] = event.raw_offset, cause_offset, self._values(event)
-            self.dirty[key] = None
+            self.changed[key] = None
 
     def touch_since(self, offset: int) -> None:
         """Mark every key that changed at or after `offset`: its last value may not have been published."""
-        self.dirty.update((key, None) for key, entry in self.entries.items() if entry[1] >= offset)
+        self.changed.update((key, None) for key, entry in self.entries.items() if entry[1] >= offset)
 
     def touch(self, keys: Iterable[bytes]) -> None:
         """Mark the keys of these records, where they are known."""
         named = (tuple(msgspec.json.decode(key)) for key in keys)
-        self.dirty.update((key, None) for key in named if key in self.entries)
+        self.changed.update((key, None) for key in named if key in self.entries)
 
     def drain(self) -> Iterator[Output]:
         """The value of each changed key; the changes are then forgotten."""
-        for key in self.dirty:
+        for key in self.changed:
             _, cause, values = self.entries[key]
             value = {**dict(zip(self.gauge.by, key, strict=True)), **dict(zip(self._shown, values, strict=True))}
             value |= {"as_of": {str(self._partition): cause}, "revision": cause + 1}
             yield Output(self.gauge.topic, _encode(key), _encode(value), self._partition)
-        self.dirty.clear()
+        self.forget()
+
+    def forget(self) -> None:
+        """The changes so far need not be told."""
+        self.changed.clear()
 
 
 def _tuple_of(names: tuple[str, ...]) -> Any:

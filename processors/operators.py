@@ -75,12 +75,23 @@ def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
 
 def hashtags(given: Iterable[str], text: str) -> list[str]:
     """Hashtags in lower case without '#', each once, in order; taken from the text where none are given."""
-    return list(dict.fromkeys(t for t in (h.strip().lstrip("#").lower() for h in given or _HASHTAG.findall(text)) if t))
+    if not given and "#" not in text:
+        return []
+    return _each_once([h.strip().lstrip("#").lower() for h in given or _HASHTAG.findall(text)])
 
 
 def mentions(given: Iterable[str], text: str) -> list[str]:
     """User names without '@', each once, in order; taken from the text where none are given."""
-    return list(dict.fromkeys(m for m in (g.strip().lstrip("@") for g in given or _MENTION.findall(text)) if m))
+    if not given and "@" not in text:
+        return []
+    return _each_once([m.strip().lstrip("@") for m in given or _MENTION.findall(text)])
+
+
+def _each_once(names: list[str]) -> list[str]:
+    """Without what is empty, and without repeats."""
+    if len(names) > 1:
+        names = list(dict.fromkeys(names))
+    return names if all(names) else [n for n in names if n]
 
 
 @functools.cache

@@ -75,4 +75,4 @@ def to_millis(at: dt.datetime | float) -> int:
 
 def from_millis(ms: int) -> dt.datetime:
     """The aware UTC datetime of milliseconds since the epoch."""
-    return EPOCH + dt.timedelta(milliseconds=ms)
+    return EPOCH + ms * _MILLISECOND

@@ -154,11 +154,11 @@ class SeenIds:
 
     def advance(self, ingested_ms: int) -> None:
         """The log has reached `ingested_ms`. A broker's clock that goes back does not turn ours back."""
-        self._now = max(self._now, ingested_ms // HOUR_MS)
+        hour = ingested_ms // HOUR_MS
+        self._now = max(self._now, hour)
 
-    def claim(self, event_id: bytes, offset: int, ingested_ms: int) -> None:
-        """The event at `offset` was accepted."""
-        self.advance(ingested_ms)
+    def claim(self, event_id: bytes, offset: int) -> None:
+        """The event at `offset` was accepted, in the hour to which `advance` has come."""
         ids = self._recent.get(self._now)
         if ids is None:
             ids = self._recent[self._now] = {}

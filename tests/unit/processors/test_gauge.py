@@ -41,7 +41,7 @@ def test_a_revision_shows_only_where_its_event_is_the_one_shown() -> None:
     fold = GaugeFold(Latest("x.kpi.level", ("shelf",), ("pieces",)), 2)
     fold.fold(level(0, 5), 0)
     fold.fold(level(1, 7), 1)
-    fold.dirty.clear()
+    fold.forget()
     fold.fold(level(0, 99), 4)
     assert drained(fold) == []
     fold.fold(level(1, 8), 5)
@@ -69,6 +69,6 @@ def test_what_may_not_have_been_published_is_sent_again() -> None:
     fold = GaugeFold(Latest("x.kpi.level", ("shelf",), ("pieces",)), 2)
     fold.fold(level(0, 5), 0)
     fold.fold(level(4, 7, shelf="b"), 4)
-    fold.dirty.clear()
+    fold.forget()
     fold.touch_since(4)
     assert [v["shelf"] for v in drained(fold)] == ["b"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from processors.kpi import KpiFold, figures
+from processors.kpi_code import compiled
 from topics.contract import MINUTE, CleanEvent, Count, Distinct, Each, Kpi, Mean, Ratio, Stream, Total
 from topics.tweets import CleanTweet, Tweet
 
@@ -24,10 +26,16 @@ EVENTS = st.lists(
 )  # fmt: skip
 
 
+def folding(kpi: Kpi, lateness: dt.timedelta, event: type = CleanTweet) -> tuple[KpiFold, Callable, Callable]:
+    """A fold, and what counts an event in and takes it back."""
+    folded = KpiFold(kpi, lateness)
+    return folded, compiled([folded], event, "+"), compiled([folded], event, "-")
+
+
 def fold(events: list[tuple[int, SimpleNamespace]]) -> dict[tuple[int, str], dict[str, float]]:
-    folded = KpiFold(KPI, dt.timedelta(hours=1))
+    folded, count_in, _ = folding(KPI, dt.timedelta(hours=1))
     for offset, (at, event) in enumerate(events):
-        folded.fold(event, at, offset, 0.0)
+        count_in(event, at, offset, 0.0)
     return {(start, dims[0]): figures(KPI, integers) for start, dims, _, integers in folded.drain()}
 
 
@@ -53,26 +61,27 @@ def test_no_order_of_events_changes_a_number(events: list, rng: object) -> None:
 
 
 def test_an_event_after_the_allowed_lateness_is_not_folded_and_old_windows_go() -> None:
-    folded = KpiFold(KPI, dt.timedelta(seconds=60))
+    folded, count_in, _ = folding(KPI, dt.timedelta(seconds=60))
     event = SimpleNamespace(region="A", v=1, f=0.0, user="x")
-    folded.fold(event, 30, 0, watermark_s=119.0)
+    count_in(event, 30, 0, 119.0)
     assert len(list(folded.drain())) == 1
-    folded.fold(event, 30, 1, watermark_s=120.0)
+    count_in(event, 30, 1, 120.0)
     assert list(folded.drain()) == []
     folded.expire(120.0)
     assert folded.windows == {}
 
 
 def test_an_event_counts_once_for_each_item() -> None:
-    folded = KpiFold(Kpi("x.kpi.tags", MINUTE, (Each("tag", of="tags"),), (Count("n"),)), dt.timedelta(0))
-    folded.fold(SimpleNamespace(tags=["a", "b"]), 0, 0, 0.0)
+    kpi = Kpi("x.kpi.tags", MINUTE, (Each("tag", of="tags"),), (Count("n"),))
+    folded, count_in, _ = folding(kpi, dt.timedelta(0))
+    count_in(SimpleNamespace(tags=["a", "b"]), 0, 0, 0.0)
     assert sorted(dims for _, dims, _, _ in folded.drain()) == [("a",), ("b",)]
 
 
 def test_touch_since_brings_back_what_may_not_have_been_published() -> None:
-    folded = KpiFold(KPI, dt.timedelta(hours=1))
+    folded, count_in, _ = folding(KPI, dt.timedelta(hours=1))
     for offset, region in enumerate("ABA"):
-        folded.fold(SimpleNamespace(region=region, v=1, f=0.0, user="x"), 0, offset, 0.0)
+        count_in(SimpleNamespace(region=region, v=1, f=0.0, user="x"), 0, offset, 0.0)
     list(folded.drain())
     folded.touch_since(2)
     assert [dims for _, dims, _, _ in folded.drain()] == [("A",)]
@@ -117,8 +126,8 @@ def cells(folded: KpiFold) -> dict[tuple, dict[str, float]]:
 
 
 def test_each_item_counts_with_its_own_fields_and_the_events() -> None:
-    folded = KpiFold(BY_ITEM, dt.timedelta(hours=1), Basket)
-    folded.fold(basket("a", 1, 2, 4), 0, 0, 0.0)
+    folded, count_in, _ = folding(BY_ITEM, dt.timedelta(hours=1), Basket)
+    count_in(basket("a", 1, 2, 4), 0, 0, 0.0)
     assert cells(folded) == {
         (0, "a", "odd"): {"lines": 1, "cents": 1, "mean": 1.0},
         (0, "a", "even"): {"lines": 2, "cents": 6, "mean": 3.0},
@@ -127,28 +136,62 @@ def test_each_item_counts_with_its_own_fields_and_the_events() -> None:
 
 def test_a_window_may_count_another_time_than_the_events_own() -> None:
     kpi = Kpi("x.kpi.opening", MINUTE, ("shop",), (Count("n"),), at="opens_at")
-    folded = KpiFold(kpi, dt.timedelta(0), Basket)
-    folded.fold(basket("a", at=60), 60, 0, 0.0)
+    folded, count_in, _ = folding(kpi, dt.timedelta(0), Basket)
+    count_in(basket("a", at=60), 60, 0, 0.0)
     assert list(cells(folded)) == [(3660, "a")]
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.lists(st.integers(0, 9), max_size=3))), st.data())
 def test_taking_events_back_leaves_the_fold_of_the_others(events: list, data: st.DataObject) -> None:
     gone = data.draw(st.sets(st.sampled_from(range(len(events))))) if events else set()
-    some, rest = (KpiFold(BY_ITEM, dt.timedelta(hours=1), Basket) for _ in range(2))
+    (some, count_in, take_back), (rest, count_in_rest, _) = (
+        folding(BY_ITEM, dt.timedelta(hours=1), Basket) for _ in range(2)
+    )
     for i, (shop, cents) in enumerate(events):
-        some.fold(basket(shop, *cents), 0, i, 0.0)
+        count_in(basket(shop, *cents), 0, i, 0.0)
         if i not in gone:
-            rest.fold(basket(shop, *cents), 0, i, 0.0)
+            count_in_rest(basket(shop, *cents), 0, i, 0.0)
     for i in gone:
-        some.fold(basket(events[i][0], *events[i][1]), 0, len(events), 0.0, -1)
+        take_back(basket(events[i][0], *events[i][1]), 0, len(events), 0.0)
     left = {k: v for k, v in cells(some).items() if v["lines"]}
     assert left == cells(rest)
 
 
 def test_a_cell_that_everything_has_left_shows_zeros_and_a_higher_revision() -> None:
-    folded = KpiFold(BY_ITEM, dt.timedelta(hours=1), Basket)
-    folded.fold(basket("a", 1), 0, 0, 0.0)
-    folded.fold(basket("a", 1), 0, 1, 0.0, -1)
+    folded, count_in, take_back = folding(BY_ITEM, dt.timedelta(hours=1), Basket)
+    count_in(basket("a", 1), 0, 0, 0.0)
+    take_back(basket("a", 1), 0, 1, 0.0)
     ((_, _, offset, (changes, events, *sums)),) = folded.drain()
     assert (offset, changes, events, sums) == (1, 2, 0, [0, 0, 0])
+
+
+def test_each_change_is_told_once_and_those_after_it_again() -> None:
+    folded, count_in, take_back = folding(BY_ITEM, dt.timedelta(hours=1), Basket)
+    for offset, shop in enumerate("abaab"):
+        count_in(basket(shop, 1), 0, offset, 0.0)
+    assert [(dims, offset) for _, dims, offset, _ in folded.drain()] == [(("a", "odd"), 3), (("b", "odd"), 4)]
+    assert list(folded.drain()) == []
+    for shop in "ab":  # all that one later record causes
+        take_back(basket(shop, 1), 0, 5, 0.0)
+        count_in(basket(shop, 1), 0, 5, 0.0)
+    assert [(dims, offset) for _, dims, offset, _ in folded.drain()] == [(("a", "odd"), 5), (("b", "odd"), 5)]
+
+
+def test_a_restored_fold_tells_what_changes_and_what_may_not_have_been_told() -> None:
+    before, count_in, _ = folding(BY_ITEM, dt.timedelta(hours=1), Basket)
+    for offset, shop in enumerate("abc"):
+        count_in(basket(shop, 1), 0, offset, 0.0)
+    folded, count_in, _ = folding(BY_ITEM, dt.timedelta(hours=1), Basket)
+    folded.restore(before.windows)
+    assert list(folded.drain()) == []
+    folded.touch_since(2)
+    count_in(basket("a", 1), 0, 3, 0.0)
+    count_in(basket("c", 1), 0, 4, 0.0)
+    assert [(dims[0], offset) for _, dims, offset, _ in folded.drain()] == [("c", 4), ("a", 3)]
+
+
+def test_an_error_in_an_event_names_the_line_that_was_written_for_it() -> None:
+    _, count_in, _ = folding(KPI, dt.timedelta(hours=1))
+    with pytest.raises(AttributeError) as raised:
+        count_in(SimpleNamespace(region="A"), 0, 0, 0.0)
+    assert str(raised.traceback[-1].statement).strip() == "v1 = event.v"

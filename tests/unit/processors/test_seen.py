@@ -22,7 +22,8 @@ def first(seen: SeenIds, event_id: bytes) -> int | None:
 
 def test_an_id_is_remembered_for_the_horizon_and_forgotten_an_hour_later() -> None:
     seen = SeenIds(DAY)
-    seen.claim(name(1), 7, HOUR_MS - 1)
+    seen.advance(HOUR_MS - 1)
+    seen.claim(name(1), 7)
     seen.advance(25 * HOUR_MS - 1)
     assert first(seen, name(1)) == 7
     seen.settle()
@@ -35,8 +36,10 @@ def test_an_id_is_remembered_for_the_horizon_and_forgotten_an_hour_later() -> No
 
 def test_a_broker_clock_that_goes_back_loses_nothing() -> None:
     seen = SeenIds(DAY)
-    seen.claim(name(1), 1, 10 * HOUR_MS)
-    seen.claim(name(2), 2, 9 * HOUR_MS)
+    seen.advance(10 * HOUR_MS)
+    seen.claim(name(1), 1)
+    seen.advance(9 * HOUR_MS)
+    seen.claim(name(2), 2)
     seen.advance(34 * HOUR_MS)
     assert (first(seen, name(1)), first(seen, name(2))) == (1, 2)
     seen.advance(35 * HOUR_MS)
@@ -59,7 +62,7 @@ def test_it_answers_as_a_dictionary_would(batches: list[list[tuple[int, int]]], 
             expected = claimed if hour >= now // HOUR_MS - 3 else None
             assert seen.first(name(number), sealed) == expected
             if expected is None:
-                seen.claim(name(number), offset, now)
+                seen.claim(name(number), offset)
                 model[name(number)] = now // HOUR_MS, offset
         seen.settle()
     assert len(seen) <= len(model)
