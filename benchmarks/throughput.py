@@ -1,0 +1,245 @@
+"""How many tweets a worker takes, a second and for each CPU-second: `python -m benchmarks.throughput --events 500000`.
+
+Starts a broker of its own, fills `tweets.raw`, and lets each engine take all of it, from nothing, in turn, `--repeats` times; a
+figure is the median, beside it the least and the most. Measured is from the first clean record until everything is committed,
+so that nobody's start counts: the clock, and the processor time of the engine with its children, user and system. The
+broker runs beside it on the same processors, and its time is not counted.
+
+Ours does the whole job of the tweets: validate, drop repeats, enrich, all KPIs and rankings through partials, fences, snapshots.
+After each of its runs the newest revision of each cell of `tweet_volume_by_region`, and the number of clean records, are
+compared with DuckDB's answer over the raw records; a difference ends the benchmark.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import pathlib
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import click
+import duckdb
+import psutil
+import pyarrow as pa
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from riverhouse import addresses
+from riverhouse.clock import monotonic, sleep
+from riverhouse.local.testing import start_stack
+from topics.progress import committed
+from topics.tweets import TWEETS, VOLUME_BY_REGION
+
+WITHIN_S = 900.0
+EVERY_S = 0.1
+ENOUGH_S = 0.3  # of processor time; less says nothing
+RAW, CLEAN = TWEETS.raw.name, TWEETS.clean.name
+
+
+@dataclass
+class Engine:
+    """`arguments` of Python; `group` commits what is done of `reads`; `whole`: it does all that the contract says."""
+
+    name: str
+    arguments: list[str]
+    group: str
+    reads: tuple[str, ...]
+    whole: bool = True
+    a_second: list[float] = field(default_factory=list)
+    a_cpu_second: list[float] = field(default_factory=list)
+    memory_mb: list[float] = field(default_factory=list)
+
+
+class Broker:
+    """What is asked of the broker: by a consumer that never joins a group."""
+
+    def __init__(self) -> None:
+        self._settings = {"bootstrap.servers": addresses.bootstrap(), "group.id": "throughput"}
+        self._consumer = Consumer(self._settings)
+        self._admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
+
+    def ends(self, topic: str) -> dict[tuple[str, int], int]:
+        partitions = self._consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        asked = [TopicPartition(topic, p) for p in partitions]
+        return {(topic, at.partition): self._consumer.get_watermark_offsets(at, timeout=10)[1] for at in asked}
+
+    def count(self, topic: str) -> int:
+        return sum(self.ends(topic).values())
+
+    def all_done(self, engine: Engine) -> bool:
+        """Whether the engine's group has committed all that it reads."""
+        done = committed(engine.group)
+        return all(done.get(at, 0) == end for topic in engine.reads for at, end in self.ends(topic).items())
+
+    def read(self, topic: str) -> Iterator[Message]:
+        """All records of a topic, a partition after the other."""
+        for (_, p), end in self.ends(topic).items():
+            consumer = Consumer(self._settings)
+            consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING)])
+            with contextlib.closing(consumer):
+                while end:
+                    messages = consumer.consume(10_000, 5.0)
+                    yield from messages
+                    if messages and messages[-1].offset() + 1 >= end:
+                        break
+
+    def forget(self, engine: Engine) -> None:
+        """Delete what an engine has written and committed."""
+        ours = [t.name for t in TWEETS.topics if t.name != RAW]
+        for gone in self._admin.delete_topics(ours).values():
+            gone.result()
+        deadline = monotonic() + 60
+        while set(ours) & self._admin.list_topics(timeout=10).topics.keys():
+            if monotonic() > deadline:
+                raise click.ClickException("The topics of the run before could not be deleted in 60 s.")
+            sleep(0.2)
+        with contextlib.suppress(Exception):  # a group that has never been
+            self._admin.delete_consumer_groups([engine.group])[engine.group].result()
+        shutil.rmtree(addresses.data() / "workers", ignore_errors=True)
+        _python("riverhouse", "topics", "apply")
+
+
+def _python(*arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], check=False, capture_output=True, text=True, env=os.environ
+    )
+    if done.returncode:
+        raise click.ClickException(f"{' '.join(arguments)} failed: {done.stdout}{done.stderr}")
+
+
+def fill(broker: Broker, events: int) -> int:
+    """Send tweets, two of a hundred twice; how many records there are."""
+    options = ["--no-history", "--no-faults", "--duplicates", "0.02"]
+    _python("producers", "live", "tweets", "--flat-out", "--count", str(events), *options)
+    return broker.count(RAW)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What must come out: how many clean records, and (region, minute in s) → tweets."""
+
+    clean: int
+    cells: dict[tuple[str, int], int]
+
+
+def truth(broker: Broker) -> Truth:
+    """DuckDB's answer over the raw records, which are all valid: the producers were told to make no fault."""
+    values = [m.value().decode() for m in broker.read(RAW)]
+    db = duckdb.connect()
+    db.register("raw", pa.table({"v": values}))
+    db.execute("""
+        create table accepted as select any_value(coalesce(v->>'region', 'ZZZ')) region, any_value(epoch(cast(v->>'created_at' as timestamptz))) event_s
+        from (select v::json v from raw) group by lower(v->>'tweet_id')
+    """)
+    cells = db.execute("select region, event_s::bigint // 60 * 60, count(*) from accepted group by all").fetchall()
+    return Truth(sum(n for _, _, n in cells), {(region, start): n for region, start, n in cells})
+
+
+def check(broker: Broker, engine: Engine, wanted: Truth) -> None:
+    """ClickException where the engine's results are not the truth."""
+    clean = broker.count(CLEAN)
+    if clean != wanted.clean:
+        raise click.ClickException(f"{engine.name}: {clean:,} clean records, not {wanted.clean:,}")
+    if not engine.whole:
+        return
+    newest: dict[tuple[str, int], tuple[int, int]] = {}
+    for message in broker.read(VOLUME_BY_REGION.topic):
+        value = json.loads(message.value())
+        start = int(dt.datetime.fromisoformat(value["window_start_at"]).timestamp())
+        cell = value["region"], start
+        newest[cell] = max(newest.get(cell, (-1, 0)), (value["revision"], value["tweets"]))
+    found = {cell: tweets for cell, (_, tweets) in newest.items()}
+    if found != wanted.cells:
+        different = {c for c in found.keys() | wanted.cells.keys() if found.get(c) != wanted.cells.get(c)}
+        raise click.ClickException(f"{engine.name}: {len(different)} cells are wrong, {sorted(different)[:3]}")
+
+
+def run(engine: Engine, broker: Broker, log: pathlib.Path) -> None:
+    """Let an engine take everything from an empty state on, and add what it took to its figures."""
+    broker.forget(engine)
+    with log.open("ab") as out:
+        process = subprocess.Popen([sys.executable, *engine.arguments], stdout=out, stderr=out, env=os.environ)
+    try:
+        first = _until(lambda: broker.count(CLEAN) > 0, engine, process, log)
+        before = broker.count(CLEAN)
+        last = _until(lambda: broker.all_done(engine), engine, process, log)
+        engine.memory_mb.append(psutil.Process(process.pid).memory_info().rss / 1e6)
+    finally:
+        process.kill()
+        process.wait()
+    if last[1] - first[1] < ENOUGH_S:
+        raise click.ClickException(f"{engine.name} was done at once: measure more --events.")
+    taken = broker.count(RAW) * (1 - before / broker.count(CLEAN))
+    engine.a_second.append(taken / (last[0] - first[0]))
+    engine.a_cpu_second.append(taken / (last[1] - first[1]))
+
+
+def _until(
+    condition: Callable[[], bool], engine: Engine, process: subprocess.Popen[bytes], log: pathlib.Path
+) -> tuple[float, float]:
+    """Wait for a condition; the clock and the engine's processor time before it was found to hold."""
+    deadline = monotonic() + WITHIN_S
+    while True:
+        if process.poll() is not None or monotonic() > deadline:
+            raise click.ClickException(f"{engine.name} did not come to its end.\n{log.read_text()[-2000:]}")
+        at = monotonic(), _used(psutil.Process(process.pid))
+        if condition():
+            return at
+        sleep(EVERY_S)
+
+
+def _used(process: psutil.Process) -> float:
+    """Processor time, in s, of a process and its children so far, those that have ended too."""
+    own = process.cpu_times()
+    running = [c.cpu_times() for c in process.children(recursive=True)]
+    return float(sum(own[:4]) + sum(t.user + t.system for t in running))
+
+
+def show(engines: list[Engine], records: int) -> None:
+    table = Table("engine", "events/s", "events/CPU-s", "memory, MB", title=f"{records:,} tweets")
+    for engine in engines:
+        figures = (engine.a_second, engine.a_cpu_second, engine.memory_mb)
+        table.add_row(engine.name, *(f"{statistics.median(f):,.0f} ({min(f):,.0f} to {max(f):,.0f})" for f in figures))
+    Console().print(table)
+    print(
+        f"{psutil.cpu_count()} processors, {platform.processor() or platform.machine()}, Python {platform.python_version()}"
+    )
+
+
+@click.command()
+@click.option("--events", default=500_000, show_default=True, help="tweets that are sent; two of a hundred come twice")
+@click.option("--repeats", default=3, show_default=True)
+def main(events: int, repeats: int) -> None:
+    """Print the table."""
+    engines = [
+        Engine("a bare loop, one KPI", ["-m", "benchmarks.engines.bare"], "bare", (RAW,), whole=False),
+        Engine("our worker", ["-m", "processors", "worker", "tweets"], TWEETS.group, (RAW, TWEETS.partials.name)),
+    ]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        start_stack(pathlib.Path(folder), only=("kafka", "registry", "topics")) as home,
+        Progress(transient=True, console=Console(stderr=True)) as bar,
+    ):
+        broker = Broker()
+        records = fill(broker, events)
+        wanted = truth(broker)
+        for engine in bar.track(engines * repeats, description="runs"):
+            run(engine, broker, home / "engine.log")
+            check(broker, engine, wanted)
+    show(engines, records)
+
+
+if __name__ == "__main__":
+    main()
