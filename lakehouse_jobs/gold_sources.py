@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 
+import numpy as np
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
@@ -30,7 +31,9 @@ class Silver:
         self.stream, self.fence = stream, fences.read(table)
         pinned = spark.read.option("versionAsOf", str(snapshot.snapshot_id)) if snapshot else spark.read
         self.rows = pinned.table(f"{addresses.catalogue()}.silver.{stream.table}")
+        self._table, self._snapshot = table, snapshot
         self.times = functools.cache(self._times)
+        self._times_of_events = functools.cache(self._find_times_of_events)
 
     def read(self, source: Source, ranges: list[Range] | None) -> DataFrame:
         """The source's rows in force; of those ranges of its time, or all."""
@@ -42,12 +45,37 @@ class Silver:
 
     def _times(self, source: Source, as_of: str) -> list[int]:
         """The minutes that rows above the fence `as_of` fall into, or fell into before they were revised."""
+        if source.column == "event_at" and not source.changed:
+            return self._times_of_events(as_of)
         new = self.rows.where(above(fences.load(as_of), self.stream))
         times, revised = _minutes(source, new)
         if revised and source.moves:
             earlier = new.where("revision > 0").select(*IDENTITY).distinct()
             times |= _minutes(source, self.rows.join(F.broadcast(earlier), [*IDENTITY], "left_semi"))[0]
         return sorted(times)
+
+    def _find_times_of_events(self, as_of: str) -> list[int]:
+        """The minutes of the events above a fence: of their own time, which no revision changes.
+
+        Many tables ask for them, and rows are few. The statistics of the files find them without Spark, whose planning costs more.
+        """
+        if self._snapshot is None:
+            return []
+        revisable = issubclass(self.stream.clean_event, Revisable)
+        fence = _own(fences.load(as_of), self.stream)
+        places = ("cause_offset", "cause_ordinal") if revisable else ("raw_offset",)
+        found = self._table.scan(
+            row_filter=_maybe_above(fence, revisable), selected_fields=("event_at", "raw_partition", *places),
+            snapshot_id=self._snapshot.snapshot_id,
+        ).to_arrow()  # fmt: skip
+        first, *ordinal = (found[name].to_numpy() for name in places)
+        position = first * ORDINALS + ordinal[0] if revisable else first
+        partition = found["raw_partition"].to_numpy()
+        new = np.ones(len(partition), bool)
+        for p, at in fence.items():
+            new &= (partition != p) | (position > at)
+        micros = found["event_at"].to_numpy()[new].astype("datetime64[us]").astype(np.int64)
+        return [int(minute) * MINUTE_S for minute in np.unique(micros // (MINUTE_S * 1_000_000))]
 
 
 def _minutes(source: Source, rows: DataFrame) -> tuple[set[int], bool]:
@@ -85,8 +113,7 @@ def position(stream: Stream) -> Column:
 
 def above(fence: Fence, stream: Stream) -> Column:
     """Rows beyond the fence of their raw partition; all rows of a partition that it does not name."""
-    own = {log: at for log, at in fence.items() if log.startswith(f"{stream.clean.name}/")}
-    known = {int(log.rsplit("/", 1)[1]): at for log, at in own.items()}
+    known = _own(fence, stream)
     partition = F.col("raw_partition")
     conditions = [(partition == p) & _beyond(stream, at) for p, at in known.items()]
     return functools.reduce(Column.__or__, conditions, ~partition.isin(list(known)) if known else F.expr("true"))
@@ -96,3 +123,17 @@ def _beyond(stream: Stream, at: int) -> Column:
     if not issubclass(stream.clean_event, Revisable):
         return F.col("raw_offset") > at
     return (F.col("cause_offset") >= at // ORDINALS) & (position(stream) > at)  # the first is what statistics know of
+
+
+def _own(fence: Fence, stream: Stream) -> dict[int, int]:
+    """Raw partition → what a fence says of it in the stream's clean topic."""
+    own = {log: at for log, at in fence.items() if log.startswith(f"{stream.clean.name}/")}
+    return {int(log.rsplit("/", 1)[1]): at for log, at in own.items()}
+
+
+def _maybe_above(known: dict[int, int], revisable: bool) -> str:
+    """A filter that lets files be left out that hold nothing above a fence."""
+    column = "cause_offset >= " if revisable else "raw_offset > "
+    each = [f"(raw_partition = {p} and {column}{at // ORDINALS if revisable else at})" for p, at in known.items()]
+    others = [f"raw_partition not in ({', '.join(map(str, known))})"] if known else ["raw_partition >= 0"]
+    return " or ".join([*each, *others])
