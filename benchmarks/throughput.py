@@ -6,8 +6,8 @@ so that nobody's start counts: the clock, and the processor time of the engine w
 broker runs beside it on the same processors, and its time is not counted.
 
 Ours does the whole job of the tweets: validate, drop repeats, enrich, all KPIs and rankings through partials, fences, snapshots.
-After each of its runs the newest revision of each cell of `tweet_volume_by_region`, and the number of clean records, are
-compared with DuckDB's answer over the raw records; a difference ends the benchmark.
+The others do less; the head of each program in `benchmarks/engines` says what. After each run the number of clean records and
+the cells of `tweet_volume_by_region` are compared with DuckDB's answer over the raw records; a difference ends the benchmark.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ import click
 import duckdb
 import psutil
 import pyarrow as pa
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from benchmarks.engines import kafka_streams
 from riverhouse import addresses
 from riverhouse.clock import monotonic, sleep
 from riverhouse.local.testing import start_stack
@@ -50,12 +51,12 @@ RAW, CLEAN = TWEETS.raw.name, TWEETS.clean.name
 
 @dataclass
 class Engine:
-    """`arguments` of Python; `group` commits what is done of `reads`; `whole`: it does all that the contract says."""
+    """`group` commits what is done of `reads`, and of the topics that Kafka Streams makes for it; `whole`: it makes the KPIs."""
 
     name: str
-    arguments: list[str]
+    command: list[str]
     group: str
-    reads: tuple[str, ...]
+    reads: tuple[str, ...] = (RAW,)
     whole: bool = True
     a_second: list[float] = field(default_factory=list)
     a_cpu_second: list[float] = field(default_factory=list)
@@ -81,7 +82,12 @@ class Broker:
     def all_done(self, engine: Engine) -> bool:
         """Whether the engine's group has committed all that it reads."""
         done = committed(engine.group)
-        return all(done.get(at, 0) == end for topic in engine.reads for at, end in self.ends(topic).items())
+        own = [t for t in self._consumer.list_topics(timeout=10).topics if t.startswith(f"{engine.group}-")]
+        # The last record of a transaction is a marker, which nobody commits.
+        between = [t for t in own if t.endswith("-repartition")]
+        return all(done.get(at, 0) == end for topic in engine.reads for at, end in self.ends(topic).items()) and all(
+            done.get(at, 0) >= end - 1 for topic in between for at, end in self.ends(topic).items()
+        )
 
     def read(self, topic: str) -> Iterator[Message]:
         """All records of a topic, a partition after the other."""
@@ -97,18 +103,30 @@ class Broker:
 
     def forget(self, engine: Engine) -> None:
         """Delete what an engine has written and committed."""
-        ours = [t.name for t in TWEETS.topics if t.name != RAW]
-        for gone in self._admin.delete_topics(ours).values():
+        there = self._admin.list_topics(timeout=10).topics
+        written = [t for t in there if t.startswith(f"{engine.group}-") or t in {t.name for t in TWEETS.topics} - {RAW}]
+        for gone in self._admin.delete_topics(written).values():
             gone.result()
-        deadline = monotonic() + 60
-        while set(ours) & self._admin.list_topics(timeout=10).topics.keys():
-            if monotonic() > deadline:
-                raise click.ClickException("The topics of the run before could not be deleted in 60 s.")
-            sleep(0.2)
-        with contextlib.suppress(Exception):  # a group that has never been
-            self._admin.delete_consumer_groups([engine.group])[engine.group].result()
+        _wait_for(lambda: not set(written) & self._admin.list_topics(timeout=10).topics.keys(), "topics are deleted")
+        _wait_for(lambda: self._forgotten(engine.group), "the group of the run before is deleted")
         shutil.rmtree(addresses.data() / "workers", ignore_errors=True)
         _python("riverhouse", "topics", "apply")
+
+    def _forgotten(self, group: str) -> bool:
+        """Delete a group; False while it still has members."""
+        try:
+            self._admin.delete_consumer_groups([group])[group].result()
+        except KafkaException as e:
+            return bool(e.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND)
+        return True
+
+
+def _wait_for(condition: Callable[[], bool], what: str) -> None:
+    deadline = monotonic() + 60
+    while not condition():
+        if monotonic() > deadline:
+            raise click.ClickException(f"Not within 60 s: {what}.")
+        sleep(0.2)
 
 
 def _python(*arguments: str) -> None:
@@ -154,13 +172,11 @@ def check(broker: Broker, engine: Engine, wanted: Truth) -> None:
         raise click.ClickException(f"{engine.name}: {clean:,} clean records, not {wanted.clean:,}")
     if not engine.whole:
         return
-    newest: dict[tuple[str, int], tuple[int, int]] = {}
+    found: dict[tuple[str, int], int] = {}
     for message in broker.read(VOLUME_BY_REGION.topic):
         value = json.loads(message.value())
         start = int(dt.datetime.fromisoformat(value["window_start_at"]).timestamp())
-        cell = value["region"], start
-        newest[cell] = max(newest.get(cell, (-1, 0)), (value["revision"], value["tweets"]))
-    found = {cell: tweets for cell, (_, tweets) in newest.items()}
+        found[value["region"], start] = value["tweets"]  # a cell's records are in one partition, the newest comes last
     if found != wanted.cells:
         different = {c for c in found.keys() | wanted.cells.keys() if found.get(c) != wanted.cells.get(c)}
         raise click.ClickException(f"{engine.name}: {len(different)} cells are wrong, {sorted(different)[:3]}")
@@ -170,15 +186,19 @@ def run(engine: Engine, broker: Broker, log: pathlib.Path) -> None:
     """Let an engine take everything from an empty state on, and add what it took to its figures."""
     broker.forget(engine)
     with log.open("ab") as out:
-        process = subprocess.Popen([sys.executable, *engine.arguments], stdout=out, stderr=out, env=os.environ)
+        process = subprocess.Popen(engine.command, stdout=out, stderr=out, env=os.environ)
     try:
         first = _until(lambda: broker.count(CLEAN) > 0, engine, process, log)
         before = broker.count(CLEAN)
         last = _until(lambda: broker.all_done(engine), engine, process, log)
         engine.memory_mb.append(psutil.Process(process.pid).memory_info().rss / 1e6)
     finally:
-        process.kill()
-        process.wait()
+        process.terminate()  # so that it leaves its group
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
     if last[1] - first[1] < ENOUGH_S:
         raise click.ClickException(f"{engine.name} was done at once: measure more --events.")
     taken = broker.count(RAW) * (1 - before / broker.count(CLEAN))
@@ -218,21 +238,35 @@ def show(engines: list[Engine], records: int) -> None:
     )
 
 
+def all_engines(home: pathlib.Path) -> list[Engine]:
+    """Every engine, on the stack in `home`."""
+    classes, state = home / "classes", home / "data" / "workers" / "kafka-streams"
+    return [
+        Engine("bare loop, one KPI", [sys.executable, "-m", "benchmarks.engines.bare"], "bare", whole=False),
+        Engine(
+            "Riverhouse",
+            [sys.executable, "-m", "processors", "worker", "tweets"],
+            TWEETS.group,
+            (RAW, TWEETS.partials.name),
+        ),
+        *(
+            Engine(f"Kafka Streams, {guarantee}", kafka_streams.command(classes, guarantee, state), "ks")
+            for guarantee in ("at_least_once", "exactly_once_v2")
+        ),
+    ]
+
+
 @click.command()
 @click.option("--events", default=500_000, show_default=True, help="tweets that are sent; two of a hundred come twice")
 @click.option("--repeats", default=3, show_default=True)
 def main(events: int, repeats: int) -> None:
     """Print the table."""
-    engines = [
-        Engine("a bare loop, one KPI", ["-m", "benchmarks.engines.bare"], "bare", (RAW,), whole=False),
-        Engine("our worker", ["-m", "processors", "worker", "tweets"], TWEETS.group, (RAW, TWEETS.partials.name)),
-    ]
     with (
         tempfile.TemporaryDirectory() as folder,
         start_stack(pathlib.Path(folder), only=("kafka", "registry", "topics")) as home,
         Progress(transient=True, console=Console(stderr=True)) as bar,
     ):
-        broker = Broker()
+        broker, engines = Broker(), all_engines(home)
         records = fill(broker, events)
         wanted = truth(broker)
         for engine in bar.track(engines * repeats, description="runs"):

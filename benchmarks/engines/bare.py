@@ -10,7 +10,7 @@ import collections
 import contextlib
 
 import msgspec
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from riverhouse import addresses
 from topics.tweets import TWEETS, VOLUME_BY_REGION, Tweet
@@ -26,7 +26,8 @@ def main() -> None:
         {**bootstrap, "linger.ms": 20, "batch.size": 1_000_000, "compression.type": "lz4", "enable.idempotence": True,
          "queue.buffering.max.messages": 1_000_000}
     )  # fmt: skip
-    consumer.subscribe([TWEETS.raw.name])
+    partitions = consumer.list_topics(TWEETS.raw.name, timeout=10).topics[TWEETS.raw.name].partitions
+    consumer.assign([TopicPartition(TWEETS.raw.name, p, OFFSET_BEGINNING) for p in partitions])
     decode, encode = msgspec.json.Decoder(Tweet).decode, msgspec.json.Encoder().encode
     seen: set[str] = set()
     counts: collections.Counter[tuple[str, str]] = collections.Counter()
