@@ -17,7 +17,7 @@ from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 from rich.console import Console
 from rich.table import Table
 
-from processors.dataflow import REFERENCE
+from processors.state import REFERENCE
 from riverhouse import addresses, businesses
 from riverhouse.clock import unix
 from topics.catalogue import STREAMS

@@ -17,7 +17,7 @@ from lakehouse_jobs.problem import LakeError
 from lakehouse_jobs.replay import archive
 from lakehouse_jobs.replay.record import Raw
 from lakehouse_jobs.replay.span import Span
-from processors.dataflow import REFERENCE
+from processors.state import REFERENCE
 from riverhouse import addresses, clock
 from topics.contract import Stream
 from topics.partition import murmur2_partition
