@@ -16,6 +16,7 @@ class Cadence:
         self._tables = tables
         self._interval = {t.name: t.interval.total_seconds() * pace for t in tables}
         self._last: dict[str, float] = {}
+        self._moving = False
 
     def due(self, now: float) -> tuple[GoldTable, ...]:
         """The tables of this round: those for every round, those never filled, and the slow ones that have waited longest.
@@ -28,6 +29,13 @@ class Cadence:
         longest = sorted(slow, key=lambda t: waited[t.name] / self._interval[t.name], reverse=True)
         chosen = [t for t in longest if t.name in self._last][:SLOW_AT_ONCE]
         return (*(t for t in self._tables if not t.interval), *empty, *(t for t in slow if t in chosen))
+
+    def changed(self, tables: Iterable[str]) -> None:
+        """That a round changed these. When the tables of every round have come to rest, the others need not wait: all are due."""
+        moving = not {t.name for t in self._tables if not t.interval}.isdisjoint(tables)
+        if self._moving and not moving:
+            self._last |= {name: float("-inf") for name in self._last}
+        self._moving = moving
 
     def knows(self, table: GoldTable) -> bool:
         """Whether the table has been looked at, and holds something."""

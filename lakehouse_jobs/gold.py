@@ -49,6 +49,7 @@ def start(spark: SparkSession, stopping: threading.Event) -> threading.Thread:
             with lake.lock(lake.PINNED):
                 done = refresh_all(spark, in_time(cadence, began, looked), stopping)
             cadence.looked(began, [t for t in looked if fences.read(_target(t), fences.AS_OF)])
+            cadence.changed(done)
             took = clock.monotonic() - began
             if done:
                 log.info("gold", seconds=done, took_s=round(took, 2))

@@ -48,3 +48,19 @@ def test_at_the_first_filling_a_table_comes_after_those_that_it_is_made_from() -
     for table in due:
         sources = {s.reads for s in table.sources if isinstance(s.reads, str)} - {table.name}
         assert all(names.index(s) < names.index(table.name) for s in sources), table.name
+
+
+def test_when_the_minutes_come_to_rest_the_others_need_not_wait() -> None:
+    cadence, minutes = Cadence(GOLD_TABLES), {t.name for t in GOLD_TABLES if not t.interval}
+    cadence.looked(0, GOLD_TABLES)
+    cadence.changed({t.name for t in GOLD_TABLES})
+    assert {t.name for t in cadence.due(15)} == minutes  # events still come
+    cadence.changed(())
+    seen: set[str] = set()
+    for now in range(30, 120, ROUND_S):
+        due = cadence.due(now)
+        seen |= {t.name for t in due}
+        cadence.looked(now, due)
+        cadence.changed({t.name for t in due} - minutes)
+    assert seen == {t.name for t in GOLD_TABLES}
+    assert {t.name for t in cadence.due(120)} == minutes  # once, not again and again
