@@ -36,6 +36,7 @@ class Publisher:
         self._headers = headers or {}
         self._public = public
         self._generation = -1
+        self._names: dict[str, str] = {}  # as the broker knows the topics
         self._error: KafkaError | None = None
         self._producer = Producer(
             {
@@ -67,12 +68,13 @@ class Publisher:
         if generation != self._generation:
             self._generation = generation
             self._headers |= {t: _stamped(self._headers.get(t, []), generation) for t in self._public}
-        produce, headers, side = self._producer.produce, self._headers, physical("")
+        produce, headers, names = self._producer.produce, self._headers, self._names
         with _told_as_ours():
             for topic, key, value, partition, own in outputs:
+                name = names.get(topic) or names.setdefault(topic, physical(topic))
                 while True:
                     try:
-                        produce(side + topic, value, key, partition, headers=headers.get(topic) if own is None else own)
+                        produce(name, value, key, partition, headers=headers.get(topic) if own is None else own)
                         break
                     except BufferError:
                         self._producer.poll(0.02)
