@@ -22,6 +22,6 @@ def test_down_and_up_continue(cli: Riverhouse) -> None:
     cli("up", "--lifeline", str(os.getpid()), within_s=580)
     for business, raw in RAW.items():
         reached = sum(end_offsets(raw))
-        wait_for(f"{business} goes on", lambda raw=raw, reached=reached: sum(end_offsets(raw)) > reached + 200)
+        wait_for(f"{business} goes on", lambda raw=raw, reached=reached: sum(end_offsets(raw)) > reached + 50)
         assert "OK" in cli("ledger", business)
     assert kept() > before
