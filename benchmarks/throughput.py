@@ -91,15 +91,14 @@ class Broker:
 
     def read(self, topic: str) -> Iterator[Message]:
         """All records of a topic, a partition after the other."""
-        for (_, p), end in self.ends(topic).items():
-            consumer = Consumer(self._settings)
+        for _, p in self.ends(topic):
+            consumer = Consumer({**self._settings, "enable.partition.eof": True})
             consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING)])
             with contextlib.closing(consumer):
-                while end:
+                messages: list[Message] = []
+                while not (messages and messages[-1].error()):  # nothing but the end of the partition
                     messages = consumer.consume(10_000, 5.0)
-                    yield from messages
-                    if messages and messages[-1].offset() + 1 >= end:
-                        break
+                    yield from (m for m in messages if not m.error())
 
     def forget(self, engine: Engine) -> None:
         """Delete what an engine has written and committed."""
@@ -167,7 +166,7 @@ def truth(broker: Broker) -> Truth:
 
 def check(broker: Broker, engine: Engine, wanted: Truth) -> None:
     """ClickException where the engine's results are not the truth."""
-    clean = broker.count(CLEAN)
+    clean = sum(1 for _ in broker.read(CLEAN))  # not its offsets: the markers of transactions have some, too
     if clean != wanted.clean:
         raise click.ClickException(f"{engine.name}: {clean:,} clean records, not {wanted.clean:,}")
     if not engine.whole:
