@@ -37,14 +37,15 @@ from rich.progress import Progress
 from rich.table import Table
 
 from benchmarks.engines import kafka_streams
+from lakehouse_jobs import positions
 from riverhouse import addresses
-from riverhouse.clock import monotonic, sleep
+from riverhouse.clock import monotonic
+from riverhouse.local import control
 from riverhouse.local.testing import start_stack
 from topics.progress import committed
 from topics.tweets import TWEETS, VOLUME_BY_REGION
 
-WITHIN_S = 900.0
-EVERY_S = 0.1
+WITHIN_S, FORGOTTEN_WITHIN_S = 900.0, 60.0
 ENOUGH_S = 0.3  # of processor time; less says nothing
 RAW, CLEAN = TWEETS.raw.name, TWEETS.clean.name
 
@@ -64,17 +65,16 @@ class Engine:
 
 
 class Broker:
-    """What is asked of the broker: by a consumer that never joins a group."""
+    """What is asked of the broker."""
 
     def __init__(self) -> None:
         self._settings = {"bootstrap.servers": addresses.bootstrap(), "group.id": "throughput"}
-        self._consumer = Consumer(self._settings)
         self._admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
 
     def ends(self, topic: str) -> dict[tuple[str, int], int]:
-        partitions = self._consumer.list_topics(topic, timeout=10).topics[topic].partitions
-        asked = [TopicPartition(topic, p) for p in partitions]
-        return {(topic, at.partition): self._consumer.get_watermark_offsets(at, timeout=10)[1] for at in asked}
+        with positions.reader() as consumer:
+            known = consumer.list_topics(topic, timeout=positions.TIMEOUT_S).topics[topic].partitions
+            return {(topic, p): positions.marks(consumer, topic, p)[1] for p in known}
 
     def count(self, topic: str) -> int:
         return sum(self.ends(topic).values())
@@ -82,7 +82,7 @@ class Broker:
     def all_done(self, engine: Engine) -> bool:
         """Whether the engine's group has committed all that it reads."""
         done = committed(engine.group)
-        own = [t for t in self._consumer.list_topics(timeout=10).topics if t.startswith(f"{engine.group}-")]
+        own = [t for t in self._admin.list_topics(timeout=10).topics if t.startswith(f"{engine.group}-")]
         # The last record of a transaction is a marker, which nobody commits.
         between = [t for t in own if t.endswith("-repartition")]
         return all(done.get(at, 0) == end for topic in engine.reads for at, end in self.ends(topic).items()) and all(
@@ -121,11 +121,8 @@ class Broker:
 
 
 def _wait_for(condition: Callable[[], bool], what: str) -> None:
-    deadline = monotonic() + 60
-    while not condition():
-        if monotonic() > deadline:
-            raise click.ClickException(f"Not within 60 s: {what}.")
-        sleep(0.2)
+    if not control.wait_until(condition, FORGOTTEN_WITHIN_S):
+        raise click.ClickException(f"Not within {FORGOTTEN_WITHIN_S:.0f} s: {what}.")
 
 
 def _python(*arguments: str) -> None:
@@ -209,14 +206,17 @@ def _until(
     condition: Callable[[], bool], engine: Engine, process: subprocess.Popen[bytes], log: pathlib.Path
 ) -> tuple[float, float]:
     """Wait for a condition; the clock and the engine's processor time before it was found to hold."""
-    deadline = monotonic() + WITHIN_S
-    while True:
-        if process.poll() is not None or monotonic() > deadline:
-            raise click.ClickException(f"{engine.name} did not come to its end.\n{log.read_text()[-2000:]}")
-        at = monotonic(), _used(psutil.Process(process.pid))
-        if condition():
-            return at
-        sleep(EVERY_S)
+    watched, at = psutil.Process(process.pid), (0.0, 0.0)
+
+    def holds() -> bool:
+        nonlocal at
+        if process.poll() is None:
+            at = monotonic(), _used(watched)
+        return process.poll() is not None or condition()
+
+    if not control.wait_until(holds, WITHIN_S) or process.poll() is not None:
+        raise click.ClickException(f"{engine.name} did not come to its end.\n{log.read_text()[-2000:]}")
+    return at
 
 
 def _used(process: psutil.Process) -> float:

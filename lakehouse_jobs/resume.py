@@ -32,6 +32,17 @@ def checkpoint() -> pathlib.Path:
     return addresses.data() / "checkpoints" / "sink"
 
 
+def continues() -> bool:
+    """Whether there is a checkpoint to go on from. One without a planned batch is forgotten.
+
+    A sink that is killed while it plans its first batch leaves a temporary file, and Spark would refuse the folder for good.
+    """
+    if any(p.name.isdigit() for p in checkpoint().glob("offsets/*")):
+        return True
+    forget_checkpoint()
+    return False
+
+
 def forget_checkpoint() -> None:
     """Set the checkpoint aside in one step, then delete it: half a checkpoint would be worse than none."""
     aside = checkpoint().with_name("sink.replaced")

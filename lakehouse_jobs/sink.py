@@ -117,11 +117,11 @@ def start(application: SparkSession, sink: Sink, *, once: bool = False) -> Strea
 
     A topic added later is read from its beginning. `once`: the query ends when it has taken what is there now.
     """
-    settings, checkpoint = load(), resume.checkpoint()
+    settings = load()
     options = {
         "kafka.bootstrap.servers": addresses.bootstrap(),
         "subscribe": ",".join(sorted(map(physical, sink.routes))),
-        "startingOffsets": "earliest" if checkpoint.exists() else resume.starting_offsets(sink.routes),
+        "startingOffsets": "earliest" if resume.continues() else resume.starting_offsets(sink.routes),
         "failOnDataLoss": "true",
         "maxOffsetsPerTrigger": str(settings.lake.batch_records),
         "includeHeaders": "true",
@@ -134,7 +134,7 @@ def start(application: SparkSession, sink: Sink, *, once: bool = False) -> Strea
     every = f"{round(settings.lake.trigger_s * 1000)} milliseconds"
     return (
         (writer.trigger(availableNow=True) if once else writer.trigger(processingTime=every))
-        .option("checkpointLocation", checkpoint.as_uri())
+        .option("checkpointLocation", resume.checkpoint().as_uri())
         .foreachBatch(sink.take)
         .start()
     )

@@ -25,7 +25,7 @@ WITHIN_S = 10.0
 ASK_AGAIN_S = 0.1
 
 
-class Coordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka is not typed
+class Coordinator(GroupCoordinator):
     """Deals out partitions only where all topics are known.
 
     A broker that has just started may name none for a moment. Faust would then deal out nothing, and all workers would stand

@@ -154,8 +154,7 @@ class SeenIds:
 
     def advance(self, ingested_ms: int) -> None:
         """The log has reached `ingested_ms`. A broker's clock that goes back does not turn ours back."""
-        hour = ingested_ms // HOUR_MS
-        self._now = max(self._now, hour)
+        self._now = max(self._now, ingested_ms // HOUR_MS)
 
     def claim(self, event_id: bytes, offset: int) -> None:
         """The event at `offset` was accepted, in the hour to which `advance` has come."""

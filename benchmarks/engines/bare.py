@@ -19,7 +19,7 @@ from topics.tweets import TWEETS, VOLUME_BY_REGION, Tweet
 def main() -> None:
     bootstrap = {"bootstrap.servers": addresses.bootstrap()}
     consumer = Consumer(
-        {**bootstrap, "group.id": "bare", "auto.offset.reset": "earliest", "enable.auto.commit": False,
+        {**bootstrap, "group.id": "bare", "enable.auto.commit": False,
          "max.partition.fetch.bytes": 4_000_000, "queued.min.messages": 200_000}
     )  # fmt: skip
     producer = Producer(

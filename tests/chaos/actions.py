@@ -18,7 +18,7 @@ from tests.chaos.recovery import Watch
 from tests.chaos.schedule import Action
 
 RUNNING_S, STOPPED_S = 0.3, 0.7  # the rhythm of a clogged process
-
+FILLED_AGAIN_S = 0.2
 STALLED_S = 600.0  # without the events that an action waits for
 
 
@@ -32,9 +32,22 @@ class Director:
         self._threads: list[threading.Thread] = []
         self.done: Counter[str] = Counter()
         self._failed: list[BaseException] = []
+        self._broken_off = threading.Event()  # ends the blows that last
 
     def play(self, actions: Iterable[Action]) -> None:
-        """Every action at its moment; returns when the last has ended."""
+        """Every action at its moment; returns when the last has ended. Where it breaks off nothing stays paused or full."""
+        try:
+            self._play(actions)
+        except BaseException:
+            self._broken_off.set()
+            raise
+        finally:
+            for thread in self._threads:
+                thread.join()
+        if self._failed:
+            raise self._failed[0]
+
+    def _play(self, actions: Iterable[Action]) -> None:
         at, begun = -1, 0.0
         for action in actions:
             if action.events != at:
@@ -43,10 +56,6 @@ class Director:
                 at, begun = action.events, time.monotonic()
             time.sleep(max(0.0, begun + action.after_s - time.monotonic()))
             self._do(action)
-        for thread in self._threads:
-            thread.join()
-        if self._failed:
-            raise self._failed[0]
 
     def _do(self, action: Action) -> None:
         act = {
@@ -85,7 +94,7 @@ class Director:
         with self._watch.held(action.target, "pause"):
             send(found, signal.SIGSTOP)
             self._said(action, f"pause {action.target} for {action.lasts_s:.1f} s ({len(found)} processes)")
-            time.sleep(action.lasts_s)
+            self._broken_off.wait(action.lasts_s)
             send(found, signal.SIGCONT)
         self._tell(f"{action.target} goes on")
 
@@ -93,11 +102,11 @@ class Director:
         found, until = stack.processes(action.target), time.monotonic() + action.lasts_s
         self._said(action, f"clog {action.target} for {action.lasts_s:.1f} s: it runs three tenths of the time")
         with self._watch.held(action.target, "clog"):
-            while time.monotonic() < until:
+            while time.monotonic() < until and not self._broken_off.is_set():
                 send(found, signal.SIGSTOP)
-                time.sleep(STOPPED_S)
+                self._broken_off.wait(STOPPED_S)
                 send(found, signal.SIGCONT)
-                time.sleep(RUNNING_S)
+                self._broken_off.wait(RUNNING_S)
 
     def _restart(self, action: Action) -> None:
         self._said(action, f"restart {action.target}")
@@ -121,9 +130,8 @@ class Director:
             taken = disk.fill()
             self._said(action, f"fill {action.target}: {taken / 1e6:.0f} MB taken for {action.lasts_s:.1f} s")
             until = time.monotonic() + action.lasts_s
-            while time.monotonic() < until:  # the blow lasts so long; what is deleted meanwhile is taken as well
-                time.sleep(0.2)
-                disk.fill()
+            while time.monotonic() < until and not self._broken_off.wait(FILLED_AGAIN_S):
+                disk.fill()  # what was deleted meanwhile is taken as well
             disk.free()
         self._tell(f"{action.target} has room again: {disk.free_mb():.0f} MB")
 

@@ -78,6 +78,21 @@ def test_a_lost_checkpoint_repeats_nothing(world: World, sink: SinkProcess) -> N
     assert caused() == everything(world)
 
 
+def test_a_checkpoint_without_a_batch_repeats_nothing(world: World, sink: SinkProcess) -> None:
+    """What a sink leaves that is killed while it plans its first batch."""
+    assert sink.stop() == 0
+    checkpoint = addresses.home() / "data" / "checkpoints" / "sink"
+    for path in checkpoint.glob("commits/*"):
+        path.unlink()
+    for path in checkpoint.glob("offsets/*"):
+        path.replace(path.with_name(".0.left.tmp"))
+    world.send(50)
+    sink.start()
+    sink.wait_for(world)
+    assert lakehouse.positions("bronze.tweets") == everything(world)
+    assert caused() == everything(world)
+
+
 def test_a_kill_repeats_nothing(world: World, sink: SinkProcess) -> None:
     world.send(200)
     assert sink.stop(signal.SIGKILL) == -signal.SIGKILL

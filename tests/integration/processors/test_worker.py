@@ -155,7 +155,7 @@ def test_a_worker_does_not_start_when_the_registry_refuses_its_schema(folder: pa
 
 
 def test_nothing_is_dealt_out_while_the_broker_names_no_partitions(
-    folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """As of a broker that has just started. Who is dealt nothing then would stand still for minutes."""
     assert folder.exists()
@@ -165,8 +165,10 @@ def test_nothing_is_dealt_out_while_the_broker_names_no_partitions(
         consumer = AIOKafkaConsumer("named-later", bootstrap_servers=addresses.bootstrap(), group_id="dealt")
         joining = asyncio.create_task(consumer.start())
         try:
-            await asyncio.wait([joining], timeout=2)
-            assert not joining.done(), f"it was dealt {consumer.assignment()}"
+            async with asyncio.timeout(20):
+                while "nothing is dealt out" not in caplog.text:
+                    assert not joining.done(), f"it was dealt {consumer.assignment()}"
+                    await asyncio.sleep(0.05)
             admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
             admin.create_topics([NewTopic("named-later", 2)])["named-later"].result(20)
             await asyncio.wait_for(joining, 20)
