@@ -10,9 +10,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -155,25 +156,31 @@ def test_a_worker_does_not_start_when_the_registry_refuses_its_schema(folder: pa
 
 
 def test_nothing_is_dealt_out_while_the_broker_names_no_partitions(
-    folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As of a broker that has just started. Who is dealt nothing then would stand still for minutes."""
     assert folder.exists()
-    monkeypatch.setattr("aiokafka.consumer.consumer.GroupCoordinator", Coordinator)
+    dealing, dealt = asyncio.Event(), asyncio.Queue[set[int]]()
 
-    async def join() -> set[int]:
-        consumer = AIOKafkaConsumer("named-later", bootstrap_servers=addresses.bootstrap(), group_id="dealt")
-        joining = asyncio.create_task(consumer.start())
-        try:
-            async with asyncio.timeout(20):
-                while "nothing is dealt out" not in caplog.text:
-                    assert not joining.done(), f"it was dealt {consumer.assignment()}"
-                    await asyncio.sleep(0.05)
+    class Dealing(Coordinator):
+        async def _perform_assignment(self, response: Any) -> Any:
+            dealing.set()
+            return await super()._perform_assignment(response)
+
+    class Listener(ConsumerRebalanceListener):
+        def on_partitions_revoked(self, revoked: set[Any]) -> None: ...
+
+        async def on_partitions_assigned(self, assigned: set[Any]) -> None:
+            await dealt.put({at.partition for at in assigned})
+
+    monkeypatch.setattr("aiokafka.consumer.consumer.GroupCoordinator", Dealing)
+
+    async def first_dealt() -> set[int]:
+        async with AIOKafkaConsumer(bootstrap_servers=addresses.bootstrap(), group_id="dealt") as consumer:
+            consumer.subscribe(["named-later"], listener=Listener())
+            await asyncio.wait_for(dealing.wait(), 60)
             admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
             admin.create_topics([NewTopic("named-later", 2)])["named-later"].result(20)
-            await asyncio.wait_for(joining, 20)
-            return {at.partition for at in consumer.assignment()}
-        finally:
-            await consumer.stop()
+            return await asyncio.wait_for(dealt.get(), 60)
 
-    assert asyncio.run(join()) == {0, 1}
+    assert asyncio.run(first_dealt()) == {0, 1}
