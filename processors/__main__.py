@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import gc
+import logging
+import os
+from collections.abc import Callable
+from typing import NoReturn
 
 import click
 import uvloop
@@ -20,6 +24,7 @@ from riverhouse.settings import load
 from topics.registry import ensure_registered
 from topics.sides import physical
 
+log = logging.getLogger(__name__)
 # A batch makes many objects that live as long as it does. Python looks for garbage among them every 700 by default: 15 % of the work.
 COLLECT_AFTER = (50_000, 20, 50)
 FLOWS: dict[str, tuple[Dataflow, ...]] = {flows[0].stream.domain: flows for flows in ((TWEETS,), ANIMEVERSE)}
@@ -45,7 +50,21 @@ def worker(domain: str, index: int) -> None:
     app.finalize()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
-    Worker(app, loglevel="INFO", override_logging=False, redirect_stdouts=False).execute_from_commandline()
+    _to_the_end(Worker(app, loglevel="INFO", override_logging=False, redirect_stdouts=False).execute_from_commandline)
+
+
+def _to_the_end(run: Callable[[], object]) -> NoReturn:
+    """Run, and end the process: after a crash Faust leaves the consumer's thread behind, and Python would wait for it for good."""
+    code: object = 1
+    try:
+        run()
+        code = 0
+    except SystemExit as e:
+        code = e.code
+    except BaseException:
+        log.exception("the worker has crashed; it is started again from its log")
+    logging.shutdown()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def partitions(domain: str) -> int:

@@ -1,6 +1,6 @@
 """Faust, one record batch per partition instead of one event.
 
-This file, with `fetching.py`, `membership.py` and `state_table.py` which belong to it, is the only one that touches Faust's
+This file, with `connections.py`, `fetching.py`, `membership.py` and `state_table.py` which belong to it, is the only one that touches Faust's
 internals.
 Faust gives the app, agents, assignment, tables, recovery, commits, web and command line. What it does for each record (two
 tasks, a Message, an Event, a future) costs fifty times our own work, so here a whole fetched batch travels as one Event:
@@ -34,6 +34,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
+from processors.connections import Client
 from processors.fetching import Batch, Chunks, FetchThread
 from processors.membership import Coordinator
 from processors.publisher import Publisher
@@ -210,7 +211,8 @@ class BatchConsumer(driver.Consumer):
             for tp in active
             if self._is_changelog_tp(tp)
             or (
-                tp in self.next_queued
+                not self.app.rebalancing  # Faust empties all queues when a rebalance ends
+                and tp in self.next_queued
                 and all(c.queue.qsize() < QUEUED_BATCHES for c in channels.get(tp, ()))
                 and self._in_turn(tp)
             )
@@ -295,6 +297,7 @@ def install(app: faust.App, batching: Batching) -> faust.App:
             )
     ak.PartitionRecords = Chunks
     aiokafka_consumer.GroupCoordinator = Coordinator
+    aiokafka_consumer.AIOKafkaClient = Client
     app.transport.Consumer = BatchConsumer
     app.batching = batching
     return app

@@ -6,6 +6,7 @@ product carries no hooks for tests, and a kill hits the same line each time.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib
 import itertools
@@ -104,6 +105,34 @@ def zombie(nth: int) -> None:
         send(outputs)
 
     on_batch(nth, act)
+
+
+@point
+def ready_late(tenths: int) -> None:
+    """A worker that processes nothing for so many tenths of a second once it knows where it begins to read."""
+    consumer = importlib.import_module("processors.batching").BatchConsumer
+    real = consumer.perform_seek
+
+    async def perform_seek(self: Any) -> None:
+        await real(self)
+        async with self.working:
+            await asyncio.sleep(tenths / 10)
+
+    consumer.perform_seek = perform_seek
+
+
+@point
+def unanswered(nth: int) -> None:
+    """A worker whose Nth commit is not told how long the logs are."""
+    consumer = importlib.import_module("processors.batching").BatchConsumer
+    real, calls = consumer.highwaters, itertools.count(1)
+
+    async def highwaters(self: Any, *tps: Any) -> Any:
+        if self.working.locked() and next(calls) == nth:
+            raise TimeoutError("the broker did not answer")
+        return await real(self, *tps)
+
+    consumer.highwaters = highwaters
 
 
 @point

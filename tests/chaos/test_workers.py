@@ -61,6 +61,28 @@ def test_a_zombie_wakes_after_its_partitions_moved() -> None:
     tails(check())
 
 
+def test_what_is_read_before_the_worker_is_ready_is_not_lost() -> None:
+    """No later event comes that would show the hole."""
+    produce(EVENTS)
+    with worker(0) as first:
+        finish(first)
+    for _ in range(3):  # batches of their own: one is in hand, others wait
+        produce(EVENTS)
+    with worker(1, "ready-late", "20") as second:  # it fetches while it is not ready, since it has a state to read back
+        finish(second)
+    check()
+
+
+def test_a_crash_inside_faust_ends_the_worker() -> None:
+    """Its threads, too: else it would neither work nor be started again."""
+    produce(EVENTS)
+    with worker(0, "unanswered", "1") as first:
+        assert first.wait(90) == 1
+    with worker(1) as second:
+        finish(second)
+    check()
+
+
 def limit_records_to(size: str | None) -> None:
     """Set, or set back, how large a record of the clean topic may be."""
     entry = ConfigEntry(
