@@ -27,6 +27,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import faust
+from aiokafka import conn as aiokafka_conn
 from aiokafka.consumer import consumer as aiokafka_consumer
 from aiokafka.consumer import fetcher as ak
 from faust.events import Event
@@ -34,7 +35,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
-from processors.connections import Client
+from processors.connections import Connection
 from processors.fetching import Batch, Chunks, FetchThread
 from processors.membership import Coordinator
 from processors.publisher import Publisher
@@ -297,7 +298,7 @@ def install(app: faust.App, batching: Batching) -> faust.App:
             )
     ak.PartitionRecords = Chunks
     aiokafka_consumer.GroupCoordinator = Coordinator
-    aiokafka_consumer.AIOKafkaClient = Client
+    aiokafka_conn.AIOKafkaConnection = Connection
     app.transport.Consumer = BatchConsumer
     app.batching = batching
     return app

@@ -1,22 +1,21 @@
-"""Connections for `batching.py`: a request whose connection is lost is told so at once. Touches aiokafka's internals."""
+"""Connections for `batching.py`: what is sent on one that was reset fails as aiokafka expects. Touches its internals."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from aiokafka.client import AIOKafkaClient, ConnectionGroup
-from aiokafka.conn import CloseReason
+from aiokafka.conn import AIOKafkaConnection, CloseReason
 
 
-class Client(AIOKafkaClient):
-    """Closes a connection that has ended before it forgets it.
+class Connection(AIOKafkaConnection):
+    """Knows that it was reset before the task that reads it has looked.
 
-    aiokafka forgets it, and what waited on it for an answer waits until the request's timeout, 90 s: where that is the request
-    for metadata, all of a worker waits. It happens where the next request comes between the end of the stream and its reader.
+    In between uvloop answers a send with RuntimeError, where asyncio's own loop says nothing. aiokafka does not expect it: the
+    task that keeps its metadata ended, and for good with it all that waits for metadata.
     """
 
-    async def _get_conn(self, node_id: Any, *, group: Any = ConnectionGroup.DEFAULT, no_hint: bool = False) -> Any:
-        known = self._conns.get((node_id, group))
-        if known is not None and not known.connected():
-            known.close(CloseReason.CONNECTION_BROKEN)
-        return await super()._get_conn(node_id, group=group, no_hint=no_hint)
+    def send(self, request: Any, expect_response: bool = True) -> Any:
+        """KafkaConnectionError where the connection has ended."""
+        if self._writer is not None and self._writer.transport.is_closing():
+            self.close(CloseReason.CONNECTION_BROKEN)
+        return super().send(request, expect_response)
