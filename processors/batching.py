@@ -19,6 +19,7 @@ tasks, a Message, an Event, a future) costs fifty times our own work, so here a 
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib.metadata
 import logging
 import os
@@ -35,8 +36,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
-from processors.connections import Connection
-from processors.fetching import Batch, Chunks, FetchThread
+from processors.connections import Client, Connection
+from processors.fetching import Batch, Chunks, Fetcher, FetchThread
 from processors.membership import Coordinator
 from processors.publisher import Publisher
 from processors.snapshots import pacing
@@ -265,6 +266,7 @@ class BatchConsumer(driver.Consumer):
 class Batching:
     """What `install` adds to an app: the publisher, the sizes, and who takes snapshots.
 
+    `linger_ms`: how long the broker gathers records before it answers a fetch; `lingers`: topic → ms where it is another time.
     `replayed`: topic → from which offset a partition of it is read again, by what is committed and the log's bounds.
     `after`: topic → the replayed topic that is read first.
     """
@@ -274,6 +276,7 @@ class Batching:
         publisher: Publisher,
         batch_records: int,
         linger_ms: int,
+        lingers: Mapping[str, int],
         replayed: Mapping[str, Replay],
         after: Mapping[str, str],
         taker: Taker,
@@ -281,7 +284,7 @@ class Batching:
         self.publisher = publisher
         self.batch_records = batch_records
         self.linger_ms = linger_ms
-        self.linger_bytes = 256 * 1024  # a fetch of this size is answered at once
+        self.lingers = lingers
         self.replayed = replayed
         self.after = after
         self.taker = taker
@@ -299,6 +302,8 @@ def install(app: faust.App, batching: Batching) -> faust.App:
     ak.PartitionRecords = Chunks
     aiokafka_consumer.GroupCoordinator = Coordinator
     aiokafka_conn.AIOKafkaConnection = Connection
+    aiokafka_consumer.AIOKafkaClient = Client
+    aiokafka_consumer.Fetcher = functools.partial(Fetcher, lingers=batching.lingers)
     app.transport.Consumer = BatchConsumer
     app.batching = batching
     return app

@@ -1,9 +1,10 @@
-"""Connections for `batching.py`: what is sent on one that was reset fails as aiokafka expects. Touches its internals."""
+"""Connections for `batching.py`: two to each broker for fetches; a reset one fails as aiokafka expects. Touches its internals."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 
 
@@ -19,3 +20,22 @@ class Connection(AIOKafkaConnection):
         if self._writer is not None and self._writer.transport.is_closing():
             self.close(CloseReason.CONNECTION_BROKEN)
         return super().send(request, expect_response)
+
+
+class Lane(NamedTuple):
+    """A connection to a broker for the fetches of one linger (ms).
+
+    A broker answers what comes on one connection in order, so a fetch that lingers holds up all that comes behind it.
+    """
+
+    node: int
+    linger_ms: int
+
+
+class Client(AIOKafkaClient):
+    """Takes a lane where aiokafka has a broker."""
+
+    async def send(self, node_id: Any, request: Any, *, group: Any = ConnectionGroup.DEFAULT) -> Any:
+        if isinstance(node_id, Lane):
+            node_id, group = node_id.node, f"linger {node_id.linger_ms}"
+        return await super().send(node_id, request, group=group)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any, NamedTuple
 
 import aiokafka
 from aiokafka.consumer import fetcher as ak
@@ -12,7 +14,10 @@ from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from processors.connections import Lane
 from processors.records import Record
+
+LINGER_BYTES = 256 * 1024  # a fetch of this size is answered at once
 
 
 class Batch:
@@ -64,14 +69,55 @@ class Chunks(ak.PartitionRecords):
         return bool(batch.is_control_batch)
 
 
+class Part(NamedTuple):
+    """Some partitions of an assignment, as aiokafka's fetcher looks at it."""
+
+    tps: list[Any]
+    assignment: Any
+
+    def state_value(self, tp: Any) -> Any:
+        return self.assignment.state_value(tp)
+
+
+class Fetcher(ak.Fetcher):
+    """A fetch under way for each broker and linger, so that topics of a short one do not wait for those of a long one.
+
+    `lingers`: topic → ms; what is not named has the consumer's.
+    """
+
+    _in_flight: set[Any]  # lanes; brokers while aiokafka looks at those of one linger
+
+    def __init__(self, *args: Any, lingers: Mapping[str, int], fetch_max_wait_ms: int, **options: Any) -> None:
+        self._linger_of = lingers
+        self._linger_ms = fetch_max_wait_ms
+        super().__init__(*args, **options)
+
+    def _get_actions_per_node(self, assignment: Any) -> Any:
+        """What aiokafka would do for the topics of each linger in turn, with lanes in the place of brokers."""
+        tps: dict[int, list[Any]] = defaultdict(list)
+        for tp in assignment.tps:
+            tps[self._linger_of.get(tp.topic, self._linger_ms)].append(tp)
+        under_way, actions = self._in_flight, []
+        for linger_ms, some in tps.items():
+            self._fetch_max_wait_ms = linger_ms
+            self._in_flight = {lane.node for lane in under_way if lane.linger_ms == linger_ms}
+            fetches, resets, *others = super()._get_actions_per_node(Part(some, assignment))
+            lanes = [(Lane(node, linger_ms), request) for node, request in fetches]
+            actions.append((lanes, [(Lane(node, linger_ms), at) for node, at in resets.items()], *others))
+        self._in_flight = under_way
+        if not actions:
+            return super()._get_actions_per_node(assignment)
+        fetches, resets, backoffs, stale, resumes = zip(*actions, strict=True)
+        return [*chain(*fetches)], dict(chain(*resets)), min(backoffs), any(stale), [*chain(*resumes)]
+
+
 class FetchThread(driver.AIOKafkaConsumerThread):
     """The consumer's thread: fetches lingered by the broker, handed out a partition at a time."""
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
-        fetcher = self.app.batching
-        consumer._fetch_max_wait_ms = fetcher.linger_ms
-        consumer._fetch_min_bytes = fetcher.linger_bytes
+        consumer._fetch_max_wait_ms = self.app.batching.linger_ms
+        consumer._fetch_min_bytes = LINGER_BYTES
         return consumer
 
     def verify_event_path(self, now: float, tp: TP) -> None:

@@ -67,6 +67,9 @@ class Workers(BaseModel):
     linger_ms: int = Field(
         default=100, ge=0, description="how long the broker gathers records before it answers a fetch"
     )
+    partials_linger_ms: int = Field(
+        default=10, ge=0, description="the same for partials, which lie between the raw records and the KPIs"
+    )
     commit_interval_s: float = Field(default=1.0, gt=0)
     snapshot_interval_s: float = Field(
         default=60.0, ge=0, description="how often the state is written to disk, at most; 0: never"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import pathlib
 import signal
@@ -14,9 +15,11 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
-from confluent_kafka import TopicPartition
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from processors.connections import Client
+from processors.fetching import LINGER_BYTES, Fetcher
 from processors.membership import Coordinator
 from processors.tweets import FLOW
 from riverhouse import addresses
@@ -153,6 +156,28 @@ def test_a_worker_does_not_start_when_the_registry_refuses_its_schema(folder: pa
     assert result.returncode != 0
     assert "The registry refused the schema of tweets.raw" in result.stdout + result.stderr
     assert end_offsets(STREAM.clean.name) == before
+
+
+def test_a_short_linger_does_not_wait_for_a_long_one(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the fetch of a topic whose records are gathered for a minute is under way, those of another topic come at once."""
+    assert folder.exists()
+    admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
+    for made in admin.create_topics([NewTopic("gathered", 2), NewTopic("at-once", 2)]).values():
+        made.result(20)
+    monkeypatch.setattr("aiokafka.consumer.consumer.AIOKafkaClient", Client)
+    monkeypatch.setattr("aiokafka.consumer.consumer.Fetcher", functools.partial(Fetcher, lingers={"at-once": 1}))
+
+    producer = Producer({"bootstrap.servers": addresses.bootstrap()})
+
+    async def both() -> None:
+        long = {"fetch_max_wait_ms": 60_000, "fetch_min_bytes": LINGER_BYTES, "auto_offset_reset": "earliest"}
+        async with AIOKafkaConsumer("gathered", "at-once", bootstrap_servers=addresses.bootstrap(), **long) as consumer:
+            for value in (b"first", b"second"):
+                producer.produce("at-once", value)
+                producer.flush(20)
+                assert (await asyncio.wait_for(consumer.getone(), 30)).value == value
+
+    asyncio.run(both())
 
 
 def test_nothing_is_dealt_out_while_the_broker_names_no_partitions(
