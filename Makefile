@@ -5,7 +5,7 @@ CORE := $(HOME_FOLDER)/env/core/bin
 RIVERHOUSE := $(CORE)/python -m riverhouse
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status doctor clean test chaos lint lock format
+.PHONY: help setup up down status doctor clean test chaos bench lint lock format
 
 help: ## show this
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,9 +42,12 @@ chaos: setup ## kill, pause and fill everything while events flow; N=100000 SEED
 	@$(CORE)/python -m tests.chaos $(if $(N),--events $(N)) $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(RATE),--rate $(RATE)) $(ARGS)
 
 lock: setup ## pin locks/*.in anew, with hashes
-	@for name in core superset spark-java; do $(HOME_FOLDER)/env/uv/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	@for name in core superset spark-java bench; do $(HOME_FOLDER)/env/uv/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-header --no-annotate locks/$$name.in -o locks/$$name.txt; done
 
 format: setup ## let ruff repair what it can
 	@$(CORE)/ruff check --fix .
 	@$(CORE)/ruff format .
+
+bench: setup ## ours beside a bare loop, Kafka Streams, Faust, Quix Streams, Bytewax and Spark; N=500000 REPEATS=3 ARGS="--only faust"
+	@$(CORE)/python -m benchmarks.throughput $(if $(N),--events $(N)) $(if $(REPEATS),--repeats $(REPEATS)) $(ARGS)

@@ -1,4 +1,4 @@
-"""How many tweets a worker takes, a second and for each CPU-second: `python -m benchmarks.throughput --events 500000`.
+"""How many tweets a worker takes, a second and for each CPU-second: `make bench`, or `python -m benchmarks.throughput --help`.
 
 Starts a broker of its own, fills `tweets.raw`, and lets each engine take all of it, from nothing, in turn, `--repeats` times; a
 figure is the median, beside it the least and the most. Measured is from the first clean record until everything is committed,
@@ -6,7 +6,8 @@ so that nobody's start counts: the clock, and the processor time of the engine w
 broker runs beside it on the same processors, and its time is not counted.
 
 Ours does the whole job of the tweets: validate, drop repeats, enrich, all KPIs and rankings through partials, fences, snapshots.
-The others do less; the head of each program in `benchmarks/engines` says what. After each run the number of clean records and
+The others do less; the head of each program in `benchmarks/engines` says what. Those that keep their place in the topic for
+themselves read to its end and end; the others are done when they have committed it. After each run the number of clean records and
 the cells of `tweet_volume_by_region` are compared with DuckDB's answer over the raw records; a difference ends the benchmark.
 """
 
@@ -25,6 +26,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import click
 import duckdb
@@ -38,30 +40,43 @@ from rich.table import Table
 
 from benchmarks.engines import kafka_streams
 from lakehouse_jobs import positions
+from lakehouse_jobs.problem import LakeError
 from riverhouse import addresses
 from riverhouse.clock import monotonic
-from riverhouse.local import control
+from riverhouse.local import bootstrap, control
 from riverhouse.local.testing import start_stack
 from topics.progress import committed
 from topics.tweets import TWEETS, VOLUME_BY_REGION
 
 WITHIN_S, FORGOTTEN_WITHIN_S = 900.0, 60.0
 ENOUGH_S = 0.3  # of processor time; less says nothing
+BYTEWAX = "{python} -m bytewax.recovery {state} 1 && exec {python} -m bytewax.run 'benchmarks.engines.bytewax_tweets:flow()' -r {state} -s 10 -b 0"
 RAW, CLEAN = TWEETS.raw.name, TWEETS.clean.name
+
+
+class Run(NamedTuple):
+    """What one run took: events, s of the clock and of the processors, and the most memory, MB."""
+
+    events: float
+    clock_s: float
+    cpu_s: float
+    memory_mb: float
 
 
 @dataclass
 class Engine:
-    """`group` commits what is done of `reads`, and of the topics that Kafka Streams makes for it; `whole`: it makes the KPIs."""
+    """`group` commits what is done of `reads`, and of the topics between its steps, which have `group` in their names.
+
+    `ends`: it commits nothing, and ends when it has read all; `whole`: it makes the KPIs.
+    """
 
     name: str
     command: list[str]
     group: str
     reads: tuple[str, ...] = (RAW,)
+    ends: bool = False
     whole: bool = True
-    a_second: list[float] = field(default_factory=list)
-    a_cpu_second: list[float] = field(default_factory=list)
-    memory_mb: list[float] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
 
 
 class Broker:
@@ -82,12 +97,16 @@ class Broker:
     def all_done(self, engine: Engine) -> bool:
         """Whether the engine's group has committed all that it reads."""
         done = committed(engine.group)
-        own = [t for t in self._admin.list_topics(timeout=10).topics if t.startswith(f"{engine.group}-")]
         # The last record of a transaction is a marker, which nobody commits.
-        between = [t for t in own if t.endswith("-repartition")]
+        between = [t for t in self._own(engine) if "repartition" in t and "changelog" not in t]
         return all(done.get(at, 0) == end for topic in engine.reads for at, end in self.ends(topic).items()) and all(
             done.get(at, 0) >= end - 1 for topic in between for at, end in self.ends(topic).items()
         )
+
+    def _own(self, engine: Engine) -> list[str]:
+        """The topics that an engine has made for itself."""
+        known = {t.name for t in TWEETS.topics}
+        return [t for t in self._admin.list_topics(timeout=10).topics if engine.group in t and t not in known]
 
     def read(self, topic: str) -> Iterator[Message]:
         """All records of a topic, a partition after the other."""
@@ -103,12 +122,13 @@ class Broker:
     def forget(self, engine: Engine) -> None:
         """Delete what an engine has written and committed."""
         there = self._admin.list_topics(timeout=10).topics
-        written = [t for t in there if t.startswith(f"{engine.group}-") or t in {t.name for t in TWEETS.topics} - {RAW}]
+        written = [*self._own(engine), *(t.name for t in TWEETS.topics if t.name in there and t.name != RAW)]
         for gone in self._admin.delete_topics(written).values():
             gone.result()
         _wait_for(lambda: not set(written) & self._admin.list_topics(timeout=10).topics.keys(), "topics are deleted")
         _wait_for(lambda: self._forgotten(engine.group), "the group of the run before is deleted")
         shutil.rmtree(addresses.data() / "workers", ignore_errors=True)
+        _state().mkdir(parents=True)
         _python("riverhouse", "topics", "apply")
 
     def _forgotten(self, group: str) -> bool:
@@ -178,16 +198,15 @@ def check(broker: Broker, engine: Engine, wanted: Truth) -> None:
         raise click.ClickException(f"{engine.name}: {len(different)} cells are wrong, {sorted(different)[:3]}")
 
 
-def run(engine: Engine, broker: Broker, log: pathlib.Path) -> None:
-    """Let an engine take everything from an empty state on, and add what it took to its figures."""
+def run(engine: Engine, broker: Broker, log: pathlib.Path) -> Run:
+    """Let an engine take everything from an empty state on."""
     broker.forget(engine)
     with log.open("ab") as out:
         process = subprocess.Popen(engine.command, stdout=out, stderr=out, env=os.environ)
     try:
         first = _until(lambda: broker.count(CLEAN) > 0, engine, process, log)
         before = broker.count(CLEAN)
-        last = _until(lambda: broker.all_done(engine), engine, process, log)
-        engine.memory_mb.append(psutil.Process(process.pid).memory_info().rss / 1e6)
+        last = _until(lambda: not engine.ends and broker.all_done(engine), engine, process, log)
     finally:
         process.terminate()  # so that it leaves its group
         try:
@@ -195,26 +214,29 @@ def run(engine: Engine, broker: Broker, log: pathlib.Path) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    if last[1] - first[1] < ENOUGH_S:
-        raise click.ClickException(f"{engine.name} was done at once: measure more --events.")
     taken = broker.count(RAW) * (1 - before / broker.count(CLEAN))
-    engine.a_second.append(taken / (last[0] - first[0]))
-    engine.a_cpu_second.append(taken / (last[1] - first[1]))
+    return Run(taken, last[0] - first[0], last[1] - first[1], last[2])
 
 
 def _until(
     condition: Callable[[], bool], engine: Engine, process: subprocess.Popen[bytes], log: pathlib.Path
-) -> tuple[float, float]:
-    """Wait for a condition; the clock and the engine's processor time before it was found to hold."""
-    watched, at = psutil.Process(process.pid), (0.0, 0.0)
+) -> tuple[float, float, float]:
+    """Wait for a condition; the clock, the engine's processor time before it was found to hold, and the most memory (MB)."""
+    watched, at = psutil.Process(process.pid), (0.0, 0.0, 0.0)
 
     def holds() -> bool:
         nonlocal at
-        if process.poll() is None:
-            at = monotonic(), _used(watched)
-        return process.poll() is not None or condition()
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            at = monotonic(), max(at[1], _used(watched)), max(at[2], _memory_mb(watched))
+        if process.poll() is not None:
+            return True
+        with contextlib.suppress(LakeError):  # topics that were made a moment ago
+            return condition()
+        return False
 
-    if not control.wait_until(holds, WITHIN_S) or process.poll() is not None:
+    if not control.wait_until(holds, WITHIN_S) or (
+        process.poll() is not None and not (engine.ends and process.returncode == 0)
+    ):
         raise click.ClickException(f"{engine.name} did not come to its end.\n{log.read_text()[-2000:]}")
     return at
 
@@ -226,20 +248,39 @@ def _used(process: psutil.Process) -> float:
     return float(sum(own[:4]) + sum(t.user + t.system for t in running))
 
 
+def _memory_mb(process: psutil.Process) -> float:
+    return float(sum(p.memory_info().rss for p in (process, *process.children(recursive=True)))) / 1e6
+
+
+def _state() -> pathlib.Path:
+    """The folder of what an engine keeps."""
+    return addresses.data() / "workers" / "bench"
+
+
 def show(engines: list[Engine], records: int) -> None:
-    table = Table("engine", "events/s", "events/CPU-s", "memory, MB", title=f"{records:,} tweets")
+    """ClickException where a run was too short to be measured."""
+    table = Table("engine", "events/s", "events/CPU-s", "most memory, MB", title=f"{records:,} tweets")
     for engine in engines:
-        figures = (engine.a_second, engine.a_cpu_second, engine.memory_mb)
+        if any(r.cpu_s < ENOUGH_S for r in engine.runs):
+            raise click.ClickException(f"{engine.name} was done at once: measure more --events.")
+        figures = zip(*((r.events / r.clock_s, r.events / r.cpu_s, r.memory_mb) for r in engine.runs), strict=True)
         table.add_row(engine.name, *(f"{statistics.median(f):,.0f} ({min(f):,.0f} to {max(f):,.0f})" for f in figures))
-    Console().print(table)
+    Console(width=110).print(table)
     print(
         f"{psutil.cpu_count()} processors, {platform.processor() or platform.machine()}, Python {platform.python_version()}"
     )
 
 
-def all_engines(home: pathlib.Path) -> list[Engine]:
-    """Every engine, on the stack in `home`."""
-    classes, state = home / "classes", home / "data" / "workers" / "kafka-streams"
+def peers() -> str:
+    """The Python of the environment that Quix Streams and Bytewax have for themselves; installed where it is missing."""
+    folder = bootstrap.home() / "env"
+    bootstrap.sync(bootstrap.ensure_uv(folder), folder, "bench")
+    return str(folder / "bench" / "bin" / "python")
+
+
+def all_engines(home: pathlib.Path, python: str) -> list[Engine]:
+    """Every engine, on the stack in `home`; `python`: that of `peers`."""
+    classes, state = home / "classes", str(_state())
     return [
         Engine("bare loop, one KPI", [sys.executable, "-m", "benchmarks.engines.bare"], "bare", whole=False),
         Engine(
@@ -249,29 +290,44 @@ def all_engines(home: pathlib.Path) -> list[Engine]:
             (RAW, TWEETS.partials.name),
         ),
         *(
-            Engine(f"Kafka Streams, {guarantee}", kafka_streams.command(classes, guarantee, state), "ks")
+            Engine(f"Kafka Streams, {guarantee}", kafka_streams.command(classes, guarantee, _state()), "kafka-streams")
             for guarantee in ("at_least_once", "exactly_once_v2")
         ),
+        Engine(
+            "Faust, one KPI",
+            [sys.executable, "-m", "benchmarks.engines.stock_faust", "worker", "-l", "warn"],
+            "stock-faust",
+        ),
+        Engine("Quix Streams, one KPI", [python, "-m", "benchmarks.engines.quix"], "quix"),
+        Engine("Bytewax, one KPI", ["bash", "-c", BYTEWAX.format(python=python, state=state)], "bytewax", ends=True),
+        Engine("Spark, one KPI", [sys.executable, "-m", "benchmarks.engines.spark", state], "spark", ends=True),
     ]
 
 
 @click.command()
 @click.option("--events", default=500_000, show_default=True, help="tweets that are sent; two of a hundred come twice")
 @click.option("--repeats", default=3, show_default=True)
-def main(events: int, repeats: int) -> None:
+@click.option("--only", default="", help="engines whose names have this in them")
+@click.option("--check", "unmeasured", is_flag=True, help="once each; compare the results, and measure nothing")
+def main(events: int, repeats: int, only: str, unmeasured: bool) -> None:
     """Print the table."""
+    python = peers()
     with (
         tempfile.TemporaryDirectory() as folder,
         start_stack(pathlib.Path(folder), only=("kafka", "registry", "topics")) as home,
         Progress(transient=True, console=Console(stderr=True)) as bar,
     ):
-        broker, engines = Broker(), all_engines(home)
+        broker, engines = Broker(), [e for e in all_engines(home, python) if only.lower() in e.name.lower()]
+        os.environ |= {"BENCH_STATE": str(_state()), "BENCH_PARTITIONS": str(len(broker.ends(RAW)))}
         records = fill(broker, events)
         wanted = truth(broker)
-        for engine in bar.track(engines * repeats, description="runs"):
-            run(engine, broker, home / "engine.log")
+        for engine in bar.track(engines * (1 if unmeasured else repeats), description="runs"):
+            engine.runs.append(run(engine, broker, home / "engine.log"))
             check(broker, engine, wanted)
-    show(engines, records)
+    if unmeasured:
+        print(*(f"{e.name}: its results are right" for e in engines), sep="\n")
+    else:
+        show(engines, records)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,62 @@
+"""Spark Structured Streaming, for comparison: `python -m benchmarks.engines.spark FOLDER`, to the end of the topic.
+
+The job of `job.py` in DataFrames: repeats are dropped by state within the watermark, the clean topic and the KPI are a query each,
+since a query has one output. Its place in the topic stands in its checkpoints, not in Kafka; so it reads to the end and ends.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812
+
+from benchmarks.engines import job
+from lakehouse_jobs import spark
+
+BATCH_RECORDS = 100_000
+
+
+def accepted(session: SparkSession) -> DataFrame:
+    records = (
+        session.readStream.format("kafka")
+        .options(**{"kafka.bootstrap.servers": job.bootstrap(), "subscribe": job.RAW, "startingOffsets": "earliest"})
+        .option("maxOffsetsPerTrigger", str(BATCH_RECORDS))
+        .load()
+    )
+    tweet = F.from_json(F.col("value").cast("string"), "tweet_id string, region string, created_at timestamp")
+    return (
+        records.select("key", "value", tweet.alias("t"))
+        .where("t.tweet_id is not null and t.created_at is not null")
+        .select("key", "value", "t.tweet_id", "t.created_at", F.expr("coalesce(t.region, 'ZZZ') region"))
+        .withWatermark("created_at", f"{job.LATENESS.total_seconds():.0f} seconds")
+        .dropDuplicatesWithinWatermark(["tweet_id"])
+    )
+
+
+def main(folder: str) -> None:
+    session = spark.session("bench")
+    session.conf.set("spark.sql.shuffle.partitions", "3")
+    window = F.window("created_at", f"{job.MINUTE.total_seconds():.0f} seconds")
+    cells = accepted(session).groupBy("region", window.alias("w")).count()
+    start = F.date_format(F.col("w.start"), "yyyy-MM-dd'T'HH:mm:ssXXX")
+    value = F.to_json(F.struct("region", start.alias("window_start_at"), F.col("count").alias("tweets")))
+    outputs = {
+        job.CLEAN: (accepted(session).select("key", "value"), "append"),
+        job.VOLUME: (cells.select(F.col("region").alias("key"), value.alias("value")), "update"),
+    }
+    for topic, (frame, mode) in outputs.items():
+        writer = frame.writeStream.format("kafka").outputMode(mode).trigger(availableNow=True)
+        options = {
+            "kafka.bootstrap.servers": job.bootstrap(),
+            "topic": topic,
+            "checkpointLocation": f"{folder}/{topic}",
+        }
+        writer.options(**options).start()
+    for query in session.streams.active:
+        query.awaitTermination()
+    session.stop()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
