@@ -266,7 +266,7 @@ class BatchConsumer(driver.Consumer):
 class Batching:
     """What `install` adds to an app: the publisher, the sizes, and who takes snapshots.
 
-    `linger_ms`: how long the broker gathers records before it answers a fetch; `lingers`: topic → ms where it is another time.
+    `linger_ms`: how long the broker gathers records before it answers a fetch; it does not where a topic is `prompt`.
     `replayed`: topic → from which offset a partition of it is read again, by what is committed and the log's bounds.
     `after`: topic → the replayed topic that is read first.
     """
@@ -276,7 +276,7 @@ class Batching:
         publisher: Publisher,
         batch_records: int,
         linger_ms: int,
-        lingers: Mapping[str, int],
+        prompt: frozenset[str],
         replayed: Mapping[str, Replay],
         after: Mapping[str, str],
         taker: Taker,
@@ -284,7 +284,7 @@ class Batching:
         self.publisher = publisher
         self.batch_records = batch_records
         self.linger_ms = linger_ms
-        self.lingers = lingers
+        self.prompt = prompt
         self.replayed = replayed
         self.after = after
         self.taker = taker
@@ -303,7 +303,7 @@ def install(app: faust.App, batching: Batching) -> faust.App:
     aiokafka_consumer.GroupCoordinator = Coordinator
     aiokafka_conn.AIOKafkaConnection = Connection
     aiokafka_consumer.AIOKafkaClient = Client
-    aiokafka_consumer.Fetcher = functools.partial(Fetcher, lingers=batching.lingers)
+    aiokafka_consumer.Fetcher = functools.partial(Fetcher, prompt=batching.prompt)
     app.transport.Consumer = BatchConsumer
     app.batching = batching
     return app

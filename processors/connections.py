@@ -23,13 +23,13 @@ class Connection(AIOKafkaConnection):
 
 
 class Lane(NamedTuple):
-    """A connection to a broker for the fetches of one linger (ms).
+    """A connection to a broker for the fetches of one kind of topics.
 
-    A broker answers what comes on one connection in order, so a fetch that lingers holds up all that comes behind it.
+    A broker answers what comes on one connection in order, so a fetch that waits holds up all that comes behind it.
     """
 
     node: int
-    linger_ms: int
+    prompt: bool
 
 
 class Client(AIOKafkaClient):
@@ -37,5 +37,5 @@ class Client(AIOKafkaClient):
 
     async def send(self, node_id: Any, request: Any, *, group: Any = ConnectionGroup.DEFAULT) -> Any:
         if isinstance(node_id, Lane):
-            node_id, group = node_id.node, f"linger {node_id.linger_ms}"
+            node_id, group = node_id.node, "prompt" if node_id.prompt else ConnectionGroup.DEFAULT
         return await super().send(node_id, request, group=group)

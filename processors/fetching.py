@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -80,33 +79,26 @@ class Part(NamedTuple):
 
 
 class Fetcher(ak.Fetcher):
-    """A fetch under way for each broker and linger, so that topics of a short one do not wait for those of a long one.
+    """Two fetches under way for each broker: what comes in `prompt` topics does not wait while that of others is gathered."""
 
-    `lingers`: topic → ms; what is not named has the consumer's.
-    """
+    _in_flight: set[Any]  # lanes; brokers while aiokafka looks at those of one kind
 
-    _in_flight: set[Any]  # lanes; brokers while aiokafka looks at those of one linger
-
-    def __init__(self, *args: Any, lingers: Mapping[str, int], fetch_max_wait_ms: int, **options: Any) -> None:
-        self._linger_of = lingers
-        self._linger_ms = fetch_max_wait_ms
+    def __init__(self, *args: Any, prompt: frozenset[str], fetch_min_bytes: int, **options: Any) -> None:
+        self._prompt = prompt
+        self._gathered_bytes = fetch_min_bytes
         super().__init__(*args, **options)
 
     def _get_actions_per_node(self, assignment: Any) -> Any:
-        """What aiokafka would do for the topics of each linger in turn, with lanes in the place of brokers."""
-        tps: dict[int, list[Any]] = defaultdict(list)
-        for tp in assignment.tps:
-            tps[self._linger_of.get(tp.topic, self._linger_ms)].append(tp)
+        """What aiokafka would do for either kind of topics, with lanes in the place of brokers."""
         under_way, actions = self._in_flight, []
-        for linger_ms, some in tps.items():
-            self._fetch_max_wait_ms = linger_ms
-            self._in_flight = {lane.node for lane in under_way if lane.linger_ms == linger_ms}
-            fetches, resets, *others = super()._get_actions_per_node(Part(some, assignment))
-            lanes = [(Lane(node, linger_ms), request) for node, request in fetches]
-            actions.append((lanes, [(Lane(node, linger_ms), at) for node, at in resets.items()], *others))
+        for prompt in (False, True):
+            self._fetch_min_bytes = 1 if prompt else self._gathered_bytes
+            self._in_flight = {lane.node for lane in under_way if lane.prompt == prompt}
+            part = Part([tp for tp in assignment.tps if (tp.topic in self._prompt) == prompt], assignment)
+            fetches, resets, *others = super()._get_actions_per_node(part)
+            lanes = [(Lane(node, prompt), request) for node, request in fetches]
+            actions.append((lanes, [(Lane(node, prompt), tps) for node, tps in resets.items()], *others))
         self._in_flight = under_way
-        if not actions:
-            return super()._get_actions_per_node(assignment)
         fetches, resets, backoffs, stale, resumes = zip(*actions, strict=True)
         return [*chain(*fetches)], dict(chain(*resets)), min(backoffs), any(stale), [*chain(*resumes)]
 

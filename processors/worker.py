@@ -52,8 +52,8 @@ def build(flows: Sequence[Dataflow], index: int, partitions: int) -> faust.App:
     taker = Taker(conf.snapshot_interval_s, lambda: [c for w in workers for c in w.captures()])
     replayed = {physical(w.flow.stream.partials.name): w.replay_from for w in workers if w.flow.stream.kpis}
     after = {physical(t.name): physical(f.stream.partials.name) for f in flows for t in f.stream.windowed_topics}
-    lingers = dict.fromkeys(replayed, conf.partials_linger_ms)
-    install(app, Batching(publisher, conf.batch_records, conf.linger_ms, lingers, replayed, after, taker))
+    prompt = frozenset(replayed)  # partials lie between the raw records, which were gathered, and the KPIs
+    install(app, Batching(publisher, conf.batch_records, conf.linger_ms, prompt, replayed, after, taker))
 
     @app.on_partitions_assigned.connect
     async def remember_membership(*_: Any, **__: Any) -> None:

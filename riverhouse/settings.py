@@ -65,10 +65,7 @@ class Workers(BaseModel):
     count: int = Field(default=1, ge=1, le=64, description="Faust worker processes for each business")
     batch_records: int = Field(default=5000, ge=1, description="most records of one partition in a batch")
     linger_ms: int = Field(
-        default=100, ge=0, description="how long the broker gathers records before it answers a fetch"
-    )
-    partials_linger_ms: int = Field(
-        default=10, ge=0, description="the same for partials, which lie between the raw records and the KPIs"
+        default=60, ge=0, description="how long the broker gathers records before it answers a fetch"
     )
     commit_interval_s: float = Field(default=1.0, gt=0)
     snapshot_interval_s: float = Field(

@@ -158,14 +158,14 @@ def test_a_worker_does_not_start_when_the_registry_refuses_its_schema(folder: pa
     assert end_offsets(STREAM.clean.name) == before
 
 
-def test_a_short_linger_does_not_wait_for_a_long_one(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prompt_topic_does_not_wait_for_others(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the fetch of a topic whose records are gathered for a minute is under way, those of another topic come at once."""
     assert folder.exists()
     admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
     for made in admin.create_topics([NewTopic("gathered", 2), NewTopic("at-once", 2)]).values():
         made.result(20)
     monkeypatch.setattr("aiokafka.consumer.consumer.AIOKafkaClient", Client)
-    monkeypatch.setattr("aiokafka.consumer.consumer.Fetcher", functools.partial(Fetcher, lingers={"at-once": 1}))
+    monkeypatch.setattr("aiokafka.consumer.consumer.Fetcher", functools.partial(Fetcher, prompt=frozenset({"at-once"})))
 
     producer = Producer({"bootstrap.servers": addresses.bootstrap()})
 
