@@ -229,7 +229,7 @@ public final class KafkaTweets {
   public static void main(String[] arguments) {
     Properties settings = new Properties();
     settings.put("bootstrap.servers", arguments[0]);
-    settings.put("application.id", "ks");
+    settings.put("application.id", "kafka-streams");
     settings.put("processing.guarantee", arguments[1]);
     settings.put("state.dir", arguments[2]);
     settings.put("auto.offset.reset", "earliest");
