@@ -41,6 +41,9 @@ lint: setup ## ruff and mypy
 chaos: setup ## kill, pause and fill everything while events flow; N=100000 SEED=1 RUNS=10 RATE=400 ARGS=--plan
 	@$(CORE)/python -m tests.chaos $(if $(N),--events $(N)) $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(RATE),--rate $(RATE)) $(ARGS)
 
+bench: setup ## ours beside a bare loop, Kafka Streams, Faust, Quix Streams, Bytewax and Spark; N=500000 REPEATS=3 ARGS="--only faust"
+	@$(CORE)/python -m benchmarks.throughput $(if $(N),--events $(N)) $(if $(REPEATS),--repeats $(REPEATS)) $(ARGS)
+
 lock: setup ## pin locks/*.in anew, with hashes
 	@for name in core superset spark-java bench; do $(HOME_FOLDER)/env/uv/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-header --no-annotate locks/$$name.in -o locks/$$name.txt; done
@@ -48,6 +51,3 @@ lock: setup ## pin locks/*.in anew, with hashes
 format: setup ## let ruff repair what it can
 	@$(CORE)/ruff check --fix .
 	@$(CORE)/ruff format .
-
-bench: setup ## ours beside a bare loop, Kafka Streams, Faust, Quix Streams, Bytewax and Spark; N=500000 REPEATS=3 ARGS="--only faust"
-	@$(CORE)/python -m benchmarks.throughput $(if $(N),--events $(N)) $(if $(REPEATS),--repeats $(REPEATS)) $(ARGS)

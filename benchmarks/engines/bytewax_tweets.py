@@ -6,7 +6,6 @@ place in the topic stands in its snapshots, not in Kafka; so it reads to the end
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable
 
 import bytewax.operators as op
@@ -15,9 +14,10 @@ from bytewax.connectors.kafka import KafkaSink, KafkaSinkMessage, KafkaSource, K
 from bytewax.dataflow import Dataflow
 
 from benchmarks.engines import job
+from processors.records import EPOCH, from_millis, to_millis
+from riverhouse import addresses
 from topics.tweets import Tweet
 
-EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 PRODUCER = {"linger.ms": "20", "compression.type": "lz4"}
 Told = tuple[bytes, Tweet]
 
@@ -39,18 +39,19 @@ def new(seen: set[str] | None, told: Told) -> tuple[set[str], Iterable[Told]]:
 
 def closed(cell: tuple[str, tuple[int, int]]) -> KafkaSinkMessage[bytes, bytes]:
     region, (window, tweets) = cell
-    start = window * int(job.MINUTE.total_seconds() * 1000)
-    return KafkaSinkMessage(region.encode(), job.encode(job.figure(region, start, tweets)))
+    return KafkaSinkMessage(region.encode(), job.encode(job.figure(region, window * job.MINUTE_MS, tweets)))
 
 
 def flow() -> Dataflow:
-    brokers, dataflow = [job.bootstrap()], Dataflow("tweets")
+    brokers, dataflow = [addresses.bootstrap()], Dataflow("tweets")
     raw = op.input("raw", dataflow, KafkaSource(brokers, [job.RAW], tail=False, batch_size=5000))
     read_ = op.filter_map("read", raw, read)
     accepted = op.map("told", op.stateful_flat_map("new", read_, new), lambda keyed: keyed[1])
     out = op.map("clean", accepted, lambda told: KafkaSinkMessage(told[0], job.encode(told[1])))
     op.output("clean_out", out, KafkaSink(brokers, job.CLEAN, PRODUCER))
-    clock = win.EventClock(lambda told: job.happened_at(told[1]), wait_for_system_duration=job.LATENESS)
+    clock = win.EventClock(
+        lambda told: from_millis(to_millis(told[1].created_at)), wait_for_system_duration=job.LATENESS
+    )
     windows = win.TumblingWindower(length=job.MINUTE, align_to=EPOCH)
     cells = win.count_window("count", accepted, clock, windows, key=lambda told: job.region(told[1]))
     op.output("volume_out", op.map("closed", cells.down, closed), KafkaSink(brokers, job.VOLUME, PRODUCER))

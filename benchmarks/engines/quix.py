@@ -12,6 +12,8 @@ from typing import Any
 from quixstreams import Application, State
 
 from benchmarks.engines import job
+from processors.records import to_millis
+from riverhouse import addresses
 
 
 def new(value: dict[str, Any], state: State) -> bool:
@@ -25,13 +27,13 @@ def new(value: dict[str, Any], state: State) -> bool:
 def read(value: bytes) -> dict[str, Any] | None:
     tweet = job.decode(value)
     return None if tweet is None else {
-        "id": tweet.tweet_id, "region": job.region(tweet), "at": int(job.happened_at(tweet).timestamp() * 1000), "tweet": job.encode(tweet),
+        "id": tweet.tweet_id, "region": job.region(tweet), "at": to_millis(tweet.created_at), "tweet": job.encode(tweet),
     }  # fmt: skip
 
 
 def main() -> None:
     app = Application(
-        job.bootstrap(), consumer_group="quix", auto_offset_reset="earliest", state_dir=os.environ["BENCH_STATE"],
+        addresses.bootstrap(), consumer_group="quix", auto_offset_reset="earliest", state_dir=os.environ["BENCH_STATE"],
         commit_interval=1.0, producer_extra_config={"linger.ms": 20, "compression.type": "lz4"}, loglevel="WARNING",
     )  # fmt: skip
     raw = app.topic(job.RAW, value_deserializer="bytes")

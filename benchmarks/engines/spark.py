@@ -13,6 +13,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from benchmarks.engines import job
 from lakehouse_jobs import spark
+from riverhouse import addresses
 
 BATCH_RECORDS = 100_000
 
@@ -20,7 +21,9 @@ BATCH_RECORDS = 100_000
 def accepted(session: SparkSession) -> DataFrame:
     records = (
         session.readStream.format("kafka")
-        .options(**{"kafka.bootstrap.servers": job.bootstrap(), "subscribe": job.RAW, "startingOffsets": "earliest"})
+        .options(
+            **{"kafka.bootstrap.servers": addresses.bootstrap(), "subscribe": job.RAW, "startingOffsets": "earliest"}
+        )
         .option("maxOffsetsPerTrigger", str(BATCH_RECORDS))
         .load()
     )
@@ -48,7 +51,7 @@ def main(folder: str) -> None:
     for topic, (frame, mode) in outputs.items():
         writer = frame.writeStream.format("kafka").outputMode(mode).trigger(availableNow=True)
         options = {
-            "kafka.bootstrap.servers": job.bootstrap(),
+            "kafka.bootstrap.servers": addresses.bootstrap(),
             "topic": topic,
             "checkpointLocation": f"{folder}/{topic}",
         }

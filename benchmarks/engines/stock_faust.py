@@ -12,10 +12,11 @@ from typing import Any
 import faust
 
 from benchmarks.engines import job
+from riverhouse import addresses
 
 app = faust.App(
     "stock-faust",
-    broker="kafka://" + job.bootstrap(),
+    broker="kafka://" + addresses.bootstrap(),
     store="memory://",
     datadir=os.environ["BENCH_STATE"],
     topic_partitions=int(os.environ["BENCH_PARTITIONS"]),
