@@ -94,9 +94,13 @@ def ensure_uv(folder: pathlib.Path) -> str:
 
 
 def sync(uv: str, folder: pathlib.Path, name: str) -> None:
-    """Make the environment `name` equal to its lock."""
+    """Make the environment `name` equal to its lock, and compiled.
+
+    Where PYTHONDONTWRITEBYTECODE is set, every start of a service would compile what it imports.
+    """
     lock, target = ROOT / "locks" / f"{name}.txt", folder / name
-    stamp, wanted = target / "stamp", hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()
+    made_from = lock.read_bytes() + sys.version.encode() + b"compiled"
+    stamp, wanted = target / "stamp", hashlib.sha256(made_from).hexdigest()
     if not stamp.exists() or stamp.read_text() != wanted:
         begin = time.monotonic()
         stamp.unlink(missing_ok=True)
@@ -112,7 +116,8 @@ def sync(uv: str, folder: pathlib.Path, name: str) -> None:
             sys.executable,
         )
         python = str(target / "bin" / "python")
-        run(f"installing {lock.name}", uv, "pip", "sync", "-q", "--require-hashes", str(lock), "--python", python)
+        how = ("-q", "--require-hashes", "--compile-bytecode")
+        run(f"installing {lock.name}", uv, "pip", "sync", *how, str(lock), "--python", python)
         stamp.write_text(wanted)
         say(name, f"installed ({time.monotonic() - begin:.1f}s)")
     if name == "spark-java":

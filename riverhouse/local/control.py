@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
 import shlex
 import subprocess
@@ -17,7 +18,7 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from riverhouse import addresses
 from riverhouse.clock import monotonic, sleep
-from riverhouse.local import child
+from riverhouse.local import aot, child
 from riverhouse.local.problem import Problem
 from riverhouse.local.service import Service, log_path, shared_variables, tail
 from riverhouse.settings import ROOT
@@ -91,7 +92,8 @@ def _program(
 
 def _service_program(service: Service) -> str:
     wrapper = [sys.executable, child.__file__, *(["--user-namespace"] if service.user_namespace else []), "--"]
-    stopping = {"stopsignal": service.stop_signal, "stopwaitsecs": service.stop_within_s}
+    within_s = max(service.stop_within_s, aot.STOPS_WITHIN_S if aot.DRAFTS in os.environ else 0)
+    stopping = {"stopsignal": service.stop_signal, "stopwaitsecs": within_s}
     return _program(service.name, [*wrapper, *service.command()], service.folder, service.variables(), **stopping)
 
 

@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from xml.sax.saxutils import quoteattr
 
-from riverhouse.local import parts
+from riverhouse.local import aot, parts
 from riverhouse.local.problem import Problem
 
 LINE = re.compile(
@@ -193,6 +193,10 @@ def pin() -> None:
 
 if __name__ == "__main__":
     try:
-        pin() if "--pin" in sys.argv[1:] else fetch_all(print)
+        if "--pin" in sys.argv[1:]:
+            pin()
+        else:
+            fetch_all(print)
+            aot.train(print)
     except Problem as problem:
         sys.exit(str(problem))

@@ -10,7 +10,7 @@ import subprocess
 from confluent_kafka.admin import AdminClient
 
 from riverhouse import addresses
-from riverhouse.local import parts
+from riverhouse.local import aot, parts
 from riverhouse.local.problem import Problem
 from riverhouse.local.service import Service
 from riverhouse.settings import load
@@ -26,6 +26,17 @@ LOGGING = """Configuration:
       level: INFO
       AppenderRef:
         - ref: STDOUT
+    Logger:  # these tell of every partition at every start: 10,000 lines after a crash, while everything waits for the broker
+      - name: state.change.logger
+        level: WARN
+      - name: org.apache.kafka.storage.internals.log
+        level: WARN
+      - name: org.apache.kafka.controller
+        level: WARN
+      - name: kafka.log
+        level: WARN
+      - name: kafka.cluster
+        level: WARN
 """
 
 
@@ -96,7 +107,7 @@ def command() -> list[str]:
     flags = [f"-Xmx{heap}", "-Xms128m", "-XX:+ExitOnOutOfMemoryError", "-XX:MaxDirectMemorySize=128m"]
     logging = f"-Dlog4j2.configurationFile={etc() / 'log4j2.yaml'}"
     program = ["-cp", f"{parts.folder('kafka')}/*", "kafka.Kafka", str(etc() / "server.properties")]
-    return [parts.java(), *flags, logging, *program]
+    return [parts.java(), *aot.flags("kafka"), *flags, logging, *program]
 
 
 def probe() -> None:

@@ -7,7 +7,7 @@ import pathlib
 import httpx
 
 from riverhouse import addresses
-from riverhouse.local import parts
+from riverhouse.local import aot, parts
 from riverhouse.local.service import Service
 from riverhouse.settings import load
 
@@ -33,7 +33,14 @@ def command() -> list[str]:
         "-XX:+ExitOnOutOfMemoryError",
     ]
     program: pathlib.Path = next(path for name in ("*runner.jar", "quarkus-run.jar") for path in root.glob(name))
-    return [parts.java(), *heap, *(f"-D{k}={v}" for k, v in options.items()), "-jar", str(program)]
+    return [
+        parts.java(),
+        *aot.flags("registry"),
+        *heap,
+        *(f"-D{k}={v}" for k, v in options.items()),
+        "-jar",
+        str(program),
+    ]
 
 
 def probe() -> None:

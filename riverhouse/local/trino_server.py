@@ -12,7 +12,7 @@ from pyiceberg.catalog import load_catalog
 
 from lakehouse_jobs import trino_catalog
 from riverhouse import addresses
-from riverhouse.local import parts
+from riverhouse.local import aot, parts
 from riverhouse.local.service import Service
 from riverhouse.settings import ROOT, load
 
@@ -71,7 +71,8 @@ def command() -> list[str]:
         "plugin.dir": server / "plugin",
     }
     program = ["-cp", f"{server}/lib/*", "io.trino.server.TrinoServer"]
-    return [parts.java(), f"@{etc() / 'jvm.config'}", *(f"-D{k}={v}" for k, v in options.items()), *program]
+    defined = [f"-D{k}={v}" for k, v in options.items()]
+    return [parts.java(), *aot.flags("trino"), f"@{etc() / 'jvm.config'}", *defined, *program]
 
 
 def ask(sql: str, timeout_s: float = 300) -> tuple[list[str], list[list[Any]]]:

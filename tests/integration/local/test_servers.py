@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from riverhouse import addresses
-from riverhouse.local import control
+from riverhouse.local import aot, control
 from riverhouse.local.kafka import KAFKA
 from riverhouse.local.postgres import POSTGRES
 from riverhouse.local.testing import own_home, start_stack
@@ -52,6 +52,13 @@ def test_what_is_killed_comes_back_and_nothing_is_left_behind(tmp_path: pathlib.
         before = servers()
     _, alive = psutil.wait_procs(before, timeout=10)
     assert not alive
+
+
+def test_java_starts_from_its_caches(tmp_path: pathlib.Path) -> None:
+    with start_stack(tmp_path, only=("postgres", *aot.SERVERS)):
+        for server in aot.SERVERS:
+            mapped = {pathlib.Path(m.path) for p in servers() for m in p.memory_maps() if m.path.endswith(".aot")}
+            assert aot.path(server) in mapped, f"see the log of {server}, and `make setup`"
 
 
 def test_the_registry_refuses_what_would_break_readers(tmp_path: pathlib.Path) -> None:
