@@ -1,7 +1,7 @@
 """Faust, one record batch per partition instead of one event.
 
-This file, with `connections.py`, `fetching.py`, `membership.py` and `state_table.py` which belong to it, is the only one that touches Faust's
-internals.
+This file, with `connections.py`, `fetching.py`, `membership.py`, `recovery.py` and `state_table.py` which belong to it, is the only one that touches
+Faust's internals.
 Faust gives the app, agents, assignment, tables, recovery, commits, web and command line. What it does for each record (two
 tasks, a Message, an Event, a future) costs fifty times our own work, so here a whole fetched batch travels as one Event:
 
@@ -36,6 +36,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
+from processors import recovery
 from processors.connections import Client, Connection
 from processors.fetching import Batch, Chunks, Fetcher, FetchThread
 from processors.membership import Coordinator
@@ -74,6 +75,8 @@ class BatchConsumer(driver.Consumer):
     # ── where reading starts ────────────────────────────────────────────────────────────────────────────────────────
     async def perform_seek(self) -> None:
         """Seek each partition to what is committed; to its beginning where nothing is, or where its topic is replayed."""
+        if left := recovery.left_to_read(self.app):
+            fail("the state has not been read to its end", str(left))
         tps = {tp for tp in self.assignment() if not self._is_changelog_tp(tp)}
         self.next_queued, self.next_due, self.started_at, self.covered = {}, {}, {}, {}
         if not tps:
@@ -243,24 +246,24 @@ class BatchConsumer(driver.Consumer):
         self._read_offset[tp] = batch.next - 1
 
     def _recover(self, tp: TP, batch: Batch) -> None:
-        recovery = self.app.tables.recovery
-        if tp in recovery.active_tps:
-            offsets = recovery.active_offsets
-        elif tp in recovery.standby_tps:
-            offsets = recovery.standby_offsets
+        reading = self.app.tables.recovery
+        if tp in reading.active_tps:
+            offsets = reading.active_offsets
+        elif tp in reading.standby_tps:
+            offsets = reading.standby_offsets
         else:
             return
-        store = recovery.tp_to_table[tp].data
+        store = reading.tp_to_table[tp].data
         store.recover(tp.partition, (r.value for r in batch.records if r.value is not None))
         known = offsets[tp]
         offsets[tp] = max(-1 if known is None else known, batch.next - 1)
         store.recovered(tp, offsets[tp])
-        recovery._active_events_received_at[tp] = monotonic()
+        reading._active_events_received_at[tp] = monotonic()
         self.stats["recovered"] += len(batch.records)
-        if recovery.in_recovery and not recovery.need_recovery():
-            recovery.flush_buffers()
-            recovery._set_recovery_ended()
-            recovery.signal_recovery_end.set()
+        if reading.in_recovery and not reading.need_recovery():
+            reading.flush_buffers()
+            reading._set_recovery_ended()
+            reading.signal_recovery_end.set()
 
 
 class Batching:
@@ -306,6 +309,7 @@ def install(app: faust.App, batching: Batching) -> faust.App:
     aiokafka_consumer.Fetcher = functools.partial(Fetcher, prompt=batching.prompt)
     app.transport.Consumer = BatchConsumer
     app.batching = batching
+    recovery.install(app)
     return app
 
 
