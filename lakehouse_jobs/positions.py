@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from lakehouse_jobs.fences import Fence
 from lakehouse_jobs.problem import LakeError
-from riverhouse import addresses, clock
+from riverhouse import brokers, clock
 from topics import progress
 from topics.contract import Stream, Topic, position
 from topics.sides import physical
@@ -83,15 +83,8 @@ def marks(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
 @contextlib.contextmanager
 def reader(settings: Mapping[str, str | int | bool] = MappingProxyType({})) -> Iterator[Consumer]:
     """A consumer that joins no group and commits nothing, with these settings. LakeError where Kafka does not answer."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": addresses.bootstrap(),
-            "group.id": "riverhouse-probe",
-            "enable.auto.commit": False,
-            "log_level": 0,
-            **settings,
-        }
-    )
+    own = {"group.id": "riverhouse-probe", "enable.auto.commit": False, "log_level": 0}
+    consumer = Consumer(brokers.librdkafka({**own, **settings}))
     try:
         yield consumer
     except KafkaException as e:

@@ -18,7 +18,7 @@ from pyiceberg.table import Table
 
 from lakehouse_jobs.problem import LakeError
 from lakehouse_jobs.row_hash import NEWEST
-from riverhouse import addresses
+from riverhouse import brokers
 from riverhouse.settings import load
 from topics.apply import desired_config
 from topics.catalogue import KPIS, STREAMS
@@ -37,7 +37,7 @@ def publish(side: str, log: Table) -> dict[str, int]:
     _create(side, wanted)
     published = dict.fromkeys((f"{side}.{t}" for t in wanted), 0)
     refused: list[str] = []
-    producer = Producer({"bootstrap.servers": addresses.bootstrap(), "enable.idempotence": True, "linger.ms": 20})
+    producer = Producer(brokers.librdkafka({"enable.idempotence": True, "linger.ms": 20}))
     for figure in figures:
         topic = f"{side}.{figure['kpi']}"
         if topic in published:
@@ -65,7 +65,7 @@ def record(kpi: Kpi, figure: dict[str, Any]) -> tuple[bytes, bytes]:
 
 def drop(side: str) -> list[str]:
     """Delete the side's topics; which those were."""
-    admin = AdminClient({"bootstrap.servers": addresses.bootstrap(), "log_level": 0})
+    admin = AdminClient(brokers.librdkafka({"log_level": 0}))
     try:
         there = [t for t in admin.list_topics(timeout=10).topics if t.removeprefix(f"{side}.") in ALL]
         doomed = sorted(t for t in there if t.startswith(f"{side}."))
@@ -89,7 +89,7 @@ def _newest(log: Table) -> Iterator[dict[str, Any]]:
 
 
 def _create(side: str, topics: list[str]) -> None:
-    admin = AdminClient({"bootstrap.servers": addresses.bootstrap(), "log_level": 0})
+    admin = AdminClient(brokers.librdkafka({"log_level": 0}))
     kafka = load().kafka
     new = [
         NewTopic(f"{side}.{t}", TOPICS[t].partitions or kafka.partitions, kafka.replication, config=desired_config(TOPICS[t]))

@@ -30,7 +30,7 @@ from lakehouse_jobs import gold, lake, maintenance, resume, spark, tables, write
 from lakehouse_jobs.problem import LakeError
 from lakehouse_jobs.routes import Route, all_routes, split
 from lakehouse_jobs.writer import FencedTable
-from riverhouse import addresses, clock
+from riverhouse import addresses, brokers, clock
 from riverhouse.logs import configure, logger
 from riverhouse.settings import load
 from topics.sides import physical
@@ -120,6 +120,7 @@ def start(application: SparkSession, sink: Sink, *, once: bool = False) -> Strea
     settings = load()
     options = {
         "kafka.bootstrap.servers": addresses.bootstrap(),
+        **brokers.java("kafka."),
         "subscribe": ",".join(sorted(map(physical, sink.routes))),
         "startingOffsets": "earliest" if resume.continues() else resume.starting_offsets(sink.routes),
         "failOnDataLoss": "true",
@@ -161,7 +162,7 @@ def supervise(query: StreamingQuery, sink: Sink, threads: list[threading.Thread]
 
 def require_topics(names: list[str], wait_s: float = 30) -> None:
     """LakeError where topics are still missing after `wait_s`, or Kafka does not answer."""
-    admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
+    admin = AdminClient(brokers.librdkafka())
     deadline = clock.monotonic() + wait_s
     while True:
         error = LakeError("Kafka does not answer", addresses.bootstrap(), "is it up? see `riverhouse status`")

@@ -18,7 +18,7 @@ from processors.animeverse import FLOWS as ANIMEVERSE
 from processors.flow import Dataflow, copied
 from processors.tweets import FLOW as TWEETS
 from processors.worker import build, member_note
-from riverhouse import addresses
+from riverhouse import addresses, brokers
 from riverhouse.logs import configure
 from riverhouse.settings import load
 from topics.registry import ensure_registered
@@ -70,7 +70,7 @@ def _to_the_end(run: Callable[[], object]) -> NoReturn:
 def partitions(domain: str) -> int:
     """How many partitions the domain's topics have; they must agree, since partition p of each belongs to one worker."""
     names = [physical(t.name) for f in FLOWS[domain] for t in f.stream.topics if t not in f.stream.kpi_topics]
-    known = AdminClient({"bootstrap.servers": addresses.bootstrap()}).list_topics(timeout=30).topics
+    known = AdminClient(brokers.librdkafka()).list_topics(timeout=30).topics
     counts = {n: len(known[n].partitions) if n in known else 0 for n in names}
     if len(set(counts.values())) != 1 or 0 in counts.values():
         raise click.ClickException(

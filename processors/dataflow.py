@@ -34,6 +34,8 @@ from processors.state import REFERENCE, State
 from topics.contract import ORDINALS, CleanEvent, CleanVersion, Known, Reference, Revisable
 
 _encode = msgspec.json.Encoder().encode
+# Records that are read before they are folded. Of 5,000 none would still be in the processor's cache: a twentieth of the time.
+AT_ONCE = 500
 
 
 class Partition(State):
@@ -60,6 +62,19 @@ class Partition(State):
         `generation` of the consumer group: no two workers own the partition in the same one.
         """
         out, self._owed = self._owed, []
+        for i in range(0, len(records), AT_ONCE):
+            self._take(records[i : i + AT_ONCE], out)
+        for gauge in self.gauges:
+            out += gauge.drain()
+        if self.folds:
+            out += self._shares.changed(self.folds, self.watermark_ms, generation)
+            if next_offset > self.fence:  # else the state is ahead of the reading: no offset says what it stands for
+                out += self._shares.markers(next_offset - 1, self.watermark_ms, generation)
+        self._expire()
+        self.seen.settle()
+        return out
+
+    def _take(self, records: Sequence[Record], out: list[Output]) -> None:
         events = [self._read(r) for r in records]
         names = [None if isinstance(e, Refusal | _Told) else self.flow.event_id(e) for e in events]
         ids = [None if n is None else id_bytes(n) for n in names]
@@ -72,15 +87,6 @@ class Partition(State):
                 out.append(self._rejection(record, event))
             else:
                 self._one(record, event, name, event_id, sealed, out)
-        for gauge in self.gauges:
-            out += gauge.drain()
-        if self.folds:
-            out += self._shares.changed(self.folds, self.watermark_ms, generation)
-            if next_offset > self.fence:  # else the state is ahead of the reading: no offset says what it stands for
-                out += self._shares.markers(next_offset - 1, self.watermark_ms, generation)
-        self._expire()
-        self.seen.settle()
-        return out
 
     def answer(self, topic: str, keys: Iterable[bytes]) -> list[Output]:
         """The values of these keys of a gauge's topic, once more (`answers.py`)."""

@@ -20,6 +20,8 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.group import LeaveGroupRequest
 
+from riverhouse import brokers
+
 log = logging.getLogger(__name__)
 WITHIN_S = 10.0
 ASK_AGAIN_S = 0.1
@@ -63,8 +65,14 @@ def leave(note: pathlib.Path, bootstrap: str, group: str) -> None:
     note.unlink(missing_ok=True)
 
 
+def security() -> dict[str, Any]:
+    """How aiokafka's own clients speak."""
+    tls = brokers.tls()
+    return {"security_protocol": "SSL", "ssl_context": tls} if tls else {}
+
+
 async def _leave(bootstrap: str, group: str, member_id: str) -> None:
-    client = AIOKafkaClient(bootstrap_servers=bootstrap)
+    client = AIOKafkaClient(bootstrap_servers=bootstrap, **security())
     await client.bootstrap()
     try:
         node = await client.coordinator_lookup(CoordinationType.GROUP, group)

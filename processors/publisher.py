@@ -14,6 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from processors.answers import GENERATION, stamp
 from processors.records import Output
+from riverhouse import brokers
 from topics.sides import physical
 
 
@@ -28,10 +29,7 @@ class Publisher:
     """
 
     def __init__(
-        self,
-        bootstrap: str,
-        headers: dict[str, list[tuple[str, bytes]]] | None = None,
-        public: frozenset[str] = frozenset(),
+        self, headers: dict[str, list[tuple[str, bytes]]] | None = None, public: frozenset[str] = frozenset()
     ) -> None:
         self._headers = headers or {}
         self._public = public
@@ -39,21 +37,22 @@ class Publisher:
         self._names: dict[str, str] = {}  # as the broker knows the topics
         self._error: KafkaError | None = None
         self._producer = Producer(
-            {
-                "bootstrap.servers": bootstrap,
-                "enable.idempotence": True,
-                "enable.gapless.guarantee": True,
-                "message.timeout.ms": 0,
-                "linger.ms": 5,
-                "batch.size": 1_000_000,
-                "compression.type": "lz4",
-                "queue.buffering.max.messages": 400_000,
-                "queue.buffering.max.kbytes": 131_072,
-                "partitioner": "murmur2_random",
-                "delivery.report.only.error": True,
-                "on_delivery": self._on_delivery,
-                "error_cb": self._on_error,
-            }
+            brokers.librdkafka(
+                {
+                    "enable.idempotence": True,
+                    "enable.gapless.guarantee": True,
+                    "message.timeout.ms": 0,
+                    "linger.ms": 5,
+                    "batch.size": 1_000_000,
+                    "compression.type": "lz4",
+                    "queue.buffering.max.messages": 400_000,
+                    "queue.buffering.max.kbytes": 131_072,
+                    "partitioner": "murmur2_random",
+                    "delivery.report.only.error": True,
+                    "on_delivery": self._on_delivery,
+                    "error_cb": self._on_error,
+                }
+            )
         )
 
     def _on_delivery(self, error: KafkaError | None, _: Message) -> None:

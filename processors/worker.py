@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import faust
+from faust.auth import SSLCredentials
 from faust.types import TP
 from faust.web import View
 
@@ -30,7 +31,7 @@ from processors.snapshots import keeping, pacing
 from processors.snapshots.store import Bounds, Stores
 from processors.snapshots.taking import Capture, Taker
 from processors.state_table import ContextTable, StateTable
-from riverhouse import addresses
+from riverhouse import addresses, brokers
 from riverhouse.clock import unix
 from riverhouse.settings import load
 from topics.registry import schema_headers
@@ -45,7 +46,7 @@ def build(flows: Sequence[Dataflow], index: int, partitions: int) -> faust.App:
     app = new_app(domain, flows[0].stream.group, index, partitions)
     headers = {name: h for f in flows for name, h in schema_headers(f.stream).items()}
     public = frozenset(t.name for f in flows for t in f.stream.kpi_topics)
-    publisher = Publisher(addresses.bootstrap(), headers, public)
+    publisher = Publisher(headers, public)
     conf = load().workers
     stores = Stores(flows, partitions)
     workers = [StreamWorker(app, flow, publisher, partitions, stores) for flow in flows]
@@ -106,11 +107,12 @@ def member_note(domain: str, index: int) -> pathlib.Path:
 
 def new_app(domain: str, group: str, index: int, partitions: int) -> faust.App:
     """A Faust app with our settings."""
-    conf = load().workers
+    conf, tls = load().workers, brokers.tls()
     folder(domain, index).mkdir(parents=True, exist_ok=True)
     return faust.App(
         group,
         broker="kafka://" + addresses.bootstrap().replace(",", ";"),
+        broker_credentials=SSLCredentials(tls) if tls else None,
         store="memory://",
         Table=StateTable,
         datadir=str(folder(domain, index)),

@@ -15,7 +15,7 @@ from producers.broker import Outbox
 from producers.faults import Faults, Knobs, none
 from producers.options import KINDS
 from producers.worlds import BLOCK, Source, make, topics
-from riverhouse import addresses
+from riverhouse import brokers
 from topics.contract import Topic
 
 START = 1_700_000_000.0  # any time will do: nothing here depends on it
@@ -63,7 +63,7 @@ def _to_broker(stream: str, knobs: Knobs, count: int) -> dict[str, Any]:
     """Generate and produce into topics of its own, acknowledged by the broker, with a header as live events have."""
     source = _source(stream, knobs)
     own = [Topic(PREFIX + t.name, t.value, t.key) for t in topics(source.world)]
-    admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
+    admin = AdminClient(brokers.librdkafka())
     for made in admin.create_topics([NewTopic(t.name, num_partitions=3, replication_factor=1) for t in own]).values():
         made.result()
     try:

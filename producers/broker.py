@@ -7,7 +7,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from riverhouse import addresses
+from riverhouse import addresses, brokers
 from riverhouse.local.problem import Problem
 from riverhouse.logs import logger
 from topics import registry
@@ -20,10 +20,10 @@ QUEUE_KB_MAX = 262_144
 log = logger("producer")
 
 
-def settings(bootstrap: str) -> dict[str, Any]:
+def settings(bootstrap: str | None) -> dict[str, Any]:
     """Settings of librdkafka. Retries never end (`message.timeout.ms=0`), with its own growing backoff between them."""
     return {
-        "bootstrap.servers": bootstrap,
+        **brokers.librdkafka({"bootstrap.servers": bootstrap} if bootstrap else None),
         "enable.idempotence": True,
         "acks": "all",
         "message.timeout.ms": 0,
@@ -55,7 +55,7 @@ def schema_headers(topic: Topic) -> Headers:
 
 def offsets(topic: Topic, timeout_s: float = 15.0) -> list[tuple[int, int]]:
     """The first and next offset of each partition. Problem where the broker or the topic is not there."""
-    consumer = Consumer({"bootstrap.servers": addresses.bootstrap(), "group.id": "riverhouse-producer", "log_level": 0})
+    consumer = Consumer(brokers.librdkafka({"group.id": "riverhouse-producer", "log_level": 0}))
     try:
         found = consumer.list_topics(topic.name, timeout=timeout_s).topics[topic.name]
         if found.error is not None:
@@ -82,9 +82,7 @@ class Outbox:
         self._fatal: KafkaError | None = None
         self._topic: str | None = None  # of the first event that could not be delivered
         self._producer = Producer(
-            settings(bootstrap or addresses.bootstrap())
-            | {"on_delivery": self._undelivered, "error_cb": self._trouble},
-            logger=log,
+            settings(bootstrap) | {"on_delivery": self._undelivered, "error_cb": self._trouble}, logger=log
         )
 
     @property

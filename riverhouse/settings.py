@@ -36,6 +36,13 @@ class Ports(BaseModel):
 
 class Kafka(BaseModel):
     bootstrap: str = Field(default="", description="broker addresses; empty: the local broker")
+    ca_file: str = Field(
+        "", description="PEM file of the authority that signed the brokers' certificates; set, all clients speak TLS"
+    )
+    certificate_file: str = Field(
+        "",
+        description="PEM file of our private key and certificate, where brokers ask for one; the local broker shows it",
+    )
     partitions: int = Field(default=3, ge=1, le=1024, description="partitions of a topic that does not say")
     retention_days: float = Field(default=7, gt=0, description="how long a topic that does not say keeps its records")
     replication: int = Field(default=1, ge=1)

@@ -23,7 +23,7 @@ from confluent_kafka.admin import (
 from rich.console import Console
 from rich.table import Table
 
-from riverhouse import addresses
+from riverhouse import brokers
 from riverhouse.clock import monotonic, sleep
 from riverhouse.settings import load
 from topics import registry
@@ -100,7 +100,7 @@ def plan(topics: Sequence[Topic] = TOPICS) -> list[Change]:
             f"  detail: they are not {registry.COMPATIBILITY.lower()} compatible with those in force; nothing was changed.\n"
             "  hint: give new fields a default, do not change a field's type; or make a new topic."
         )
-    admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
+    admin = AdminClient(brokers.librdkafka())
     existing = admin.list_topics(timeout=30).topics
     partitions = {t.name: len(existing[t.name].partitions) for t in topics if t.name in existing}
     configs = _configs(admin, list(partitions))
@@ -142,7 +142,7 @@ def _compare(topic: Topic, partitions: int, config: dict[str, str], is_registere
 def apply(changes: Sequence[Change]) -> None:
     """Carry a plan out: schemas, then new topics, then settings."""
     _side_by_side(registry.register, [c.topic for c in changes if c.schema])
-    admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
+    admin = AdminClient(brokers.librdkafka())
     replication = load().kafka.replication
     new = [
         NewTopic(c.topic.name, partitions_of(c.topic), replication, config=desired_config(c.topic))

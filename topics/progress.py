@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from riverhouse import addresses, clock
+from riverhouse import brokers, clock
 
 TIMEOUT_S = 10.0
 NOT_YET = {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE}
@@ -20,8 +20,7 @@ def committed(group: str) -> dict[tuple[str, int], int]:
     Asked by a consumer that never joins. An admin client has no group of its own, and crashes (librdkafka 2.16, a null
     pointer) where the group's coordinator answers that it is still loading: on a new broker, or after a restart.
     """
-    settings = {"bootstrap.servers": addresses.bootstrap(), "group.id": group, "log_level": 0}
-    consumer = Consumer(settings | {"enable.auto.commit": False})
+    consumer = Consumer(brokers.librdkafka({"group.id": group, "log_level": 0, "enable.auto.commit": False}))
     with contextlib.closing(consumer):
         known = consumer.list_topics(timeout=TIMEOUT_S).topics
         asked = [TopicPartition(t, p) for t in known if not t.startswith("_") for p in known[t].partitions]
@@ -46,7 +45,7 @@ def _from_coordinator(consumer: Consumer, asked: list[TopicPartition]) -> list[T
 
 def cluster_and_topic_ids(topics: Sequence[str]) -> tuple[str, dict[str, str]]:
     """The id of the cluster, and of each topic."""
-    admin = AdminClient({"bootstrap.servers": addresses.bootstrap(), "log_level": 0})
+    admin = AdminClient(brokers.librdkafka({"log_level": 0}))
     described = admin.describe_topics(TopicCollection(list(topics)), request_timeout=TIMEOUT_S)
     cluster = admin.describe_cluster(request_timeout=TIMEOUT_S).result().cluster_id
     return str(cluster), {name: str(found.result().topic_id) for name, found in described.items()}

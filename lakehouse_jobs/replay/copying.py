@@ -18,7 +18,7 @@ from lakehouse_jobs.replay import archive
 from lakehouse_jobs.replay.record import Raw
 from lakehouse_jobs.replay.span import Span
 from processors.state import REFERENCE
-from riverhouse import addresses, clock
+from riverhouse import brokers, clock
 from topics.contract import Stream
 from topics.partition import murmur2_partition
 from topics.sides import physical
@@ -96,11 +96,10 @@ class _Outbox:
     def __init__(self, topic: str) -> None:
         self.topic, self.sent = topic, 0
         self._refused = ""
-        self._producer = Producer({
-            "bootstrap.servers": addresses.bootstrap(), "enable.idempotence": True, "message.timeout.ms": 0,
-            "linger.ms": 20, "batch.size": 1_000_000, "compression.type": "lz4", "delivery.report.only.error": True,
-            "on_delivery": self._on_delivery,
-        })  # fmt: skip
+        self._producer = Producer(brokers.librdkafka({
+            "enable.idempotence": True, "message.timeout.ms": 0, "linger.ms": 20, "batch.size": 1_000_000,
+            "compression.type": "lz4", "delivery.report.only.error": True, "on_delivery": self._on_delivery,
+        }))  # fmt: skip
 
     def _on_delivery(self, error: object, _: object) -> None:
         self._refused = self._refused or str(error or "")

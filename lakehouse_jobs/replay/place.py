@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from lakehouse_jobs import shared_files, side_topics, sides, tables
 from lakehouse_jobs.past import SHARED
 from lakehouse_jobs.sides import Side
-from riverhouse import addresses
+from riverhouse import addresses, brokers
 from riverhouse.settings import load
 from topics.apply import desired_config, wait_until_known
 from topics.contract import Stream, Topic
@@ -25,7 +25,7 @@ def make(side: Side, businesses: Collection[str], streams: Sequence[Stream], par
     sides.make(side, {})
     wanted = set(SHARED).union(*map(tables.of_business, businesses))
     tables.create_all(sides.catalog(side.catalogue), wanted)
-    admin = AdminClient({"bootstrap.servers": addresses.bootstrap(), "log_level": 0})
+    admin = AdminClient(brokers.librdkafka({"log_level": 0}))
     new = [_topic(side.name, t, partitions[s.raw.name], raw=t == s.raw) for s in streams for t in s.topics]
     for created in admin.create_topics(new).values():
         created.result(TIMEOUT_S)
@@ -44,7 +44,7 @@ def _topic(side: str, topic: Topic, partitions: int, *, raw: bool) -> NewTopic:
 def remove(side: str, groups: Collection[str]) -> None:
     """Remove a side whole: topics, the workers' groups, tables with their files, folders."""
     side_topics.drop(side)
-    admin = AdminClient({"bootstrap.servers": addresses.bootstrap(), "log_level": 0})
+    admin = AdminClient(brokers.librdkafka({"log_level": 0}))
     known = {g.group_id: g.state for g in admin.list_consumer_groups().result(TIMEOUT_S).valid}
     if empty := [g for g in groups if known.get(g) == ConsumerGroupState.EMPTY]:
         for deleted in admin.delete_consumer_groups(empty).values():

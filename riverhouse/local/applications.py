@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from riverhouse import addresses, businesses
+from riverhouse import addresses, brokers, businesses
 from riverhouse.local import parts
 from riverhouse.local.service import Service, Task, shared_variables
 from riverhouse.settings import load
@@ -25,7 +25,7 @@ def spark_variables() -> dict[str, str]:
 
 def end_offset(topic: str) -> int:
     """How many records a topic has been given. ConnectionError while there are none."""
-    consumer = Consumer({"bootstrap.servers": addresses.bootstrap(), "group.id": "riverhouse-probe", "log_level": 0})
+    consumer = Consumer(brokers.librdkafka({"group.id": "riverhouse-probe", "log_level": 0}))
     try:
         partitions = consumer.list_topics(topic, timeout=3).topics[topic].partitions
         total = sum(int(consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=3)[1]) for p in partitions)
@@ -38,7 +38,7 @@ def end_offset(topic: str) -> int:
 
 def group_has_members(group: str) -> None:
     """ConnectionError while no worker has joined the group."""
-    admin = AdminClient({"bootstrap.servers": addresses.bootstrap(), "log_level": 0})
+    admin = AdminClient(brokers.librdkafka({"log_level": 0}))
     if not admin.describe_consumer_groups([group], request_timeout=3)[group].result().members:
         raise ConnectionError(f"the group {group} has no members")
 

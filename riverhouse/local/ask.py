@@ -11,7 +11,7 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, TopicPartiti
 from rich.console import Console
 from rich.table import Table
 
-from riverhouse import addresses
+from riverhouse import brokers
 from riverhouse.local import trino_server
 from riverhouse.local.problem import Problem
 
@@ -44,14 +44,8 @@ def print_rows(names: list[str], rows: list[list[object]], form: str) -> None:
 
 def tail(topic: str, *, from_beginning: bool, limit: int | None) -> None:
     """Print a topic's records as they arrive, one JSON value a line. Problem where there is no such topic or broker."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": addresses.bootstrap(),
-            "group.id": "riverhouse-tail",
-            "log_level": 0,
-            "enable.auto.commit": False,
-        }
-    )
+    own = {"group.id": "riverhouse-tail", "log_level": 0, "enable.auto.commit": False}
+    consumer = Consumer(brokers.librdkafka(own))
     try:
         known = {t for t in consumer.list_topics(timeout=5).topics if not t.startswith("_")}
     except Exception as error:

@@ -8,7 +8,7 @@ from functools import partial
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-from riverhouse import addresses, businesses
+from riverhouse import addresses, brokers, businesses
 from riverhouse.clock import monotonic, sleep
 from riverhouse.local import control, superset_app, trino_server
 from riverhouse.local.console import Console
@@ -21,7 +21,7 @@ WITHIN_S = 420  # generous: it tells a hang from a slow machine
 def live_kpi(business: str) -> str:
     """One record of a KPI topic of the business. LookupError while there is none."""
     wanted = [k.topic for k in businesses.kpis(business)]
-    consumer = Consumer({"bootstrap.servers": addresses.bootstrap(), "group.id": "riverhouse-up", "log_level": 0})
+    consumer = Consumer(brokers.librdkafka({"group.id": "riverhouse-up", "log_level": 0}))
     try:
         known = consumer.list_topics(timeout=5).topics
         consumer.assign([TopicPartition(t, p, OFFSET_BEGINNING) for t in wanted for p in known[t].partitions])

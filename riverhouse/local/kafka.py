@@ -9,7 +9,7 @@ import subprocess
 
 from confluent_kafka.admin import AdminClient
 
-from riverhouse import addresses
+from riverhouse import addresses, brokers
 from riverhouse.local import aot, parts
 from riverhouse.local.problem import Problem
 from riverhouse.local.service import Service
@@ -51,15 +51,17 @@ def etc() -> pathlib.Path:
 def properties() -> dict[str, object]:
     """The broker's configuration: one node, so every internal topic has one replica and few partitions."""
     port, controller, host = addresses.ports().kafka, addresses.ports().kafka_controller, addresses.HOST
+    clients = "SSL" if load().kafka.ca_file else "PLAINTEXT"
     return {
+        **{k: v for k, v in brokers.java().items() if k.startswith("ssl.")},
         "process.roles": "broker,controller",
         "node.id": 1,
         "controller.quorum.voters": f"1@{host}:{controller}",
-        "listeners": f"PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}",
-        "advertised.listeners": f"PLAINTEXT://{host}:{port}",
+        "listeners": f"{clients}://{host}:{port},CONTROLLER://{host}:{controller}",
+        "advertised.listeners": f"{clients}://{host}:{port}",
         "controller.listener.names": "CONTROLLER",
-        "inter.broker.listener.name": "PLAINTEXT",
-        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "inter.broker.listener.name": clients,
+        "listener.security.protocol.map": f"CONTROLLER:PLAINTEXT,{clients}:{clients}",
         "log.dirs": data(),
         "num.partitions": load().kafka.partitions,
         "auto.create.topics.enable": "false",  # a topic is declared in topics/, or it does not exist
@@ -112,7 +114,7 @@ def command() -> list[str]:
 
 def probe() -> None:
     """The broker tells its metadata, and it is the one that was started here."""
-    client = AdminClient({"bootstrap.servers": addresses.bootstrap(), "log_level": 0, "socket.timeout.ms": 3000})
+    client = AdminClient(brokers.librdkafka({"log_level": 0, "socket.timeout.ms": 3000}))
     if not client.list_topics(timeout=3).brokers:
         raise ConnectionError("no broker in the metadata")
 

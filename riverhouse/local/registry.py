@@ -6,7 +6,7 @@ import pathlib
 
 import httpx
 
-from riverhouse import addresses
+from riverhouse import addresses, brokers
 from riverhouse.local import aot, parts
 from riverhouse.local.service import Service
 from riverhouse.settings import load
@@ -23,6 +23,7 @@ def command() -> list[str]:
         "quarkus.management.port": ports.registry_management,
         "apicurio.storage.kind": "kafkasql",
         "apicurio.kafkasql.bootstrap.servers": addresses.bootstrap(),
+        **brokers.java("apicurio.kafka.common."),
         "apicurio.kafkasql.consumer.poll.timeout": 100,  # its start waits for several empty polls of 5 s each
         "apicurio.rest.mutability.artifact-version-content.enabled": "false",
     }

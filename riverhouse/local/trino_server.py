@@ -11,7 +11,7 @@ import trino
 from pyiceberg.catalog import load_catalog
 
 from lakehouse_jobs import trino_catalog
-from riverhouse import addresses
+from riverhouse import addresses, brokers
 from riverhouse.local import aot, parts
 from riverhouse.local.service import Service
 from riverhouse.settings import ROOT, load
@@ -37,6 +37,8 @@ def placeholders() -> dict[str, str]:
         "data": str(data()),
         "etc": str(etc()),
         "bootstrap": addresses.bootstrap(),
+        "kafka_client": str(etc() / "kafka-client.properties"),
+        "kafka_security": "".join(f"{k}={v}\n" for k, v in brokers.java().items()),
         "registry_url": addresses.registry_url(),
         "catalog": addresses.CATALOG,
         "postgres_jdbc": f"jdbc:postgresql://{addresses.HOST}:{ports.postgres}/lake",

@@ -9,7 +9,7 @@ import psutil
 import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from riverhouse import addresses
+from riverhouse import brokers
 from tests.chaos import programs
 from tests.chaos.checks import tails
 from tests.chaos.programs import check, finish, killed, produce, worker
@@ -89,7 +89,7 @@ def limit_records_to(size: str | None) -> None:
         "max.message.bytes", size, incremental_operation=AlterConfigOpType.SET if size else AlterConfigOpType.DELETE
     )
     resource = ConfigResource(ResourceType.TOPIC, TWEETS.clean.name, incremental_configs=[entry])
-    admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
+    admin = AdminClient(brokers.librdkafka())
     for future in admin.incremental_alter_configs([resource]).values():
         future.result(10)
 

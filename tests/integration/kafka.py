@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from processors.records import Record
-from riverhouse import addresses
+from riverhouse import brokers
 from topics import progress
 
 
@@ -22,7 +22,7 @@ def wait_for(what: str, condition: Callable[[], object], within_s: float = 240, 
 
 
 def consumer() -> Consumer:
-    return Consumer({"bootstrap.servers": addresses.bootstrap(), "group.id": "tests", "enable.auto.commit": False})
+    return Consumer(brokers.librdkafka({"group.id": "tests", "enable.auto.commit": False}))
 
 
 def end_offsets(topic: str) -> list[int]:
@@ -42,7 +42,7 @@ def committed(group: str, topic: str) -> list[int]:
 
 def send(topic: str, logs: Sequence[Sequence[Record]]) -> None:
     """Produce each log to the partition of its number."""
-    p = Producer({"bootstrap.servers": addresses.bootstrap(), "enable.idempotence": True, "linger.ms": 20})
+    p = Producer(brokers.librdkafka({"enable.idempotence": True, "linger.ms": 20}))
     for partition, log in enumerate(logs):
         for r in log:
             p.produce(topic, r.value, r.key, partition)

@@ -19,7 +19,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from lakehouse_jobs import fences, lake, tables
-from riverhouse import addresses
+from riverhouse import addresses, brokers
 from riverhouse.local.testing import start_stack
 from tests.integration.kafka import wait_for
 from tests.unit.lakehouse_jobs.samples import clean_tweet
@@ -34,7 +34,7 @@ START = dt.datetime(2026, 1, 2, 10, 30, tzinfo=dt.UTC)
 
 def create_topics() -> None:
     """Every topic, with the settings that `riverhouse topics apply` gives it; no registry is needed here."""
-    admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
+    admin = AdminClient(brokers.librdkafka())
     new = [NewTopic(t.name, partitions_of(t), 1, config=desired_config(t)) for t in TOPICS]
     for created in admin.create_topics(new).values():
         created.result(30)
@@ -47,9 +47,7 @@ class World:
         self.chance = random.Random(11)
         self.next = [0] * PARTITIONS
         self.clean = 0
-        self.producer = Producer(
-            {"bootstrap.servers": addresses.bootstrap(), "enable.idempotence": True, "linger.ms": 20}
-        )
+        self.producer = Producer(brokers.librdkafka({"enable.idempotence": True, "linger.ms": 20}))
 
     def send(self, count: int, *, at: dt.datetime = START, spread_s: int = 7200) -> None:
         """Produce raw records with their fates; each partition's clean records a second time, as after a crash."""
@@ -102,7 +100,7 @@ class World:
         assert self.producer.flush(60) == 0
 
     def commit_as_the_workers_would(self) -> None:
-        consumer = Consumer({"bootstrap.servers": addresses.bootstrap(), "group.id": "riverhouse-tweets"})
+        consumer = Consumer(brokers.librdkafka({"group.id": "riverhouse-tweets"}))
         consumer.commit(
             offsets=[TopicPartition(TWEETS.raw.name, p, n) for p, n in enumerate(self.next)], asynchronous=False
         )

@@ -1,4 +1,4 @@
-"""Real Faust workers on a real broker: killed, joined and stopped, and every number is what it would have been."""
+"""Real Faust workers on a real broker, over TLS: killed, joined and stopped, and every number is what it would have been."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from processors.connections import Client
 from processors.fetching import LINGER_BYTES, Fetcher
-from processors.membership import Coordinator
+from processors.membership import Coordinator, security
 from processors.tweets import FLOW
-from riverhouse import addresses
+from riverhouse import addresses, brokers
 from riverhouse.local.testing import start_stack
+from tests.integration.certificates import tls
 from tests.integration.kafka import KafkaLogs, committed, end_offsets, send, wait_for
 from tests.sim import oracle, world
 from tests.sim.checks import check_all
@@ -41,9 +42,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
         "RIVERHOUSE_WORKERS__BATCH_RECORDS": "300",
         "RIVERHOUSE_WORKERS__SNAPSHOT_INTERVAL_S": "1",
     }
-    with start_stack(
-        tmp_path_factory.mktemp("workers"), only=("kafka", "registry", "topics"), settings_env=settings
-    ) as home:
+    home = tmp_path_factory.mktemp("workers")
+    with start_stack(home, only=("kafka", "registry", "topics"), settings_env={**settings, **tls(home)}):
         yield home
 
 
@@ -71,7 +71,7 @@ def done() -> int:
 
 def dealt() -> list[list[TopicPartition]]:
     """The partitions of each member of the group."""
-    admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
+    admin = AdminClient(brokers.librdkafka())
     group = admin.describe_consumer_groups([STREAM.group])[STREAM.group].result(20)
     return [m.assignment.topic_partitions for m in group.members]
 
@@ -185,17 +185,19 @@ def test_a_worker_does_not_start_when_the_registry_refuses_its_schema(folder: pa
 def test_a_prompt_topic_does_not_wait_for_others(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the fetch of a topic whose records are gathered for a minute is under way, those of another topic come at once."""
     assert folder.exists()
-    admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
+    admin = AdminClient(brokers.librdkafka())
     for made in admin.create_topics([NewTopic("gathered", 2), NewTopic("at-once", 2)]).values():
         made.result(20)
     monkeypatch.setattr("aiokafka.consumer.consumer.AIOKafkaClient", Client)
     monkeypatch.setattr("aiokafka.consumer.consumer.Fetcher", functools.partial(Fetcher, prompt=frozenset({"at-once"})))
 
-    producer = Producer({"bootstrap.servers": addresses.bootstrap()})
+    producer = Producer(brokers.librdkafka())
 
     async def both() -> None:
         long = {"fetch_max_wait_ms": 60_000, "fetch_min_bytes": LINGER_BYTES, "auto_offset_reset": "earliest"}
-        async with AIOKafkaConsumer("gathered", "at-once", bootstrap_servers=addresses.bootstrap(), **long) as consumer:
+        async with AIOKafkaConsumer(
+            "gathered", "at-once", bootstrap_servers=addresses.bootstrap(), **security(), **long
+        ) as consumer:
             for value in (b"first", b"second"):
                 producer.produce("at-once", value)
                 producer.flush(20)
@@ -225,10 +227,12 @@ def test_nothing_is_dealt_out_while_the_broker_names_no_partitions(
     monkeypatch.setattr("aiokafka.consumer.consumer.GroupCoordinator", Dealing)
 
     async def first_dealt() -> set[int]:
-        async with AIOKafkaConsumer(bootstrap_servers=addresses.bootstrap(), group_id="dealt") as consumer:
+        async with AIOKafkaConsumer(
+            bootstrap_servers=addresses.bootstrap(), group_id="dealt", **security()
+        ) as consumer:
             consumer.subscribe(["named-later"], listener=Listener())
             await asyncio.wait_for(dealing.wait(), 60)
-            admin = AdminClient({"bootstrap.servers": addresses.bootstrap()})
+            admin = AdminClient(brokers.librdkafka())
             admin.create_topics([NewTopic("named-later", 2)])["named-later"].result(20)
             return await asyncio.wait_for(dealt.get(), 60)
 
