@@ -86,7 +86,7 @@ class Lake(BaseModel):
         "", description="where tables live, a file:// or s3:// address; empty: under the home folder"
     )
     trigger_s: float = Field(default=2.0, gt=0, description="the sink's micro-batch interval")
-    batch_records: int = Field(default=60_000, ge=1000, description="most records in one micro-batch")
+    batch_records: int = Field(default=30_000, ge=1000, description="most records in one micro-batch")
     gold_interval_s: float = Field(
         default=15.0, gt=0, description="how often gold is refreshed from silver; slow tables in proportion"
     )

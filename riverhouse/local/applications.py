@@ -20,7 +20,12 @@ def run(*module_and_arguments: str) -> list[str]:
 
 def spark_variables() -> dict[str, str]:
     """Spark's Java, and the loopback address, so that it never asks what this machine is called."""
-    return {**shared_variables(), "JAVA_HOME": str(parts.spark_java_home()), "SPARK_LOCAL_IP": addresses.HOST}
+    return {
+        **shared_variables(),
+        "JAVA_HOME": str(parts.spark_java_home()),
+        "SPARK_LOCAL_IP": addresses.HOST,
+        "MALLOC_ARENA_MAX": "2",  # else the C library keeps what it has freed for each of a hundred threads
+    }
 
 
 def end_offset(topic: str) -> int:

@@ -20,13 +20,13 @@ from topics.progress import committed
 
 
 def memory_mb(pid: int) -> float:
-    """Resident memory of a process and all of its children, MB."""
+    """Memory of a process and all of its children, MB; what several of them share is counted once (PSS)."""
     total = 0
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(pid)
         for each in (process, *process.children(recursive=True)):
             with contextlib.suppress(psutil.Error):
-                total += each.memory_info().rss
+                total += each.memory_full_info().pss
     return total / 1e6
 
 

@@ -18,6 +18,7 @@ from lakehouse_jobs.compaction import FILES_MIN
 from lakehouse_jobs.problem import LakeError
 from riverhouse import addresses
 from riverhouse.rejected.letters import STATES
+from tests.integration.certificates import tls
 from tests.integration.kafka import wait_for
 from tests.integration.lakehouse_jobs import lakehouse, letters
 from tests.integration.lakehouse_jobs.lakehouse import PARTITIONS, START, SinkProcess, World
@@ -36,7 +37,8 @@ VOLUME = "select region, date_trunc('minute', event_at), count(*), sum(engagemen
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with lakehouse.servers(tmp_path_factory.mktemp("lake"), SETTINGS):
+    home = tmp_path_factory.mktemp("lake")
+    with lakehouse.servers(home, {**SETTINGS, **tls(home)}):
         views.create_all()
         yield World()
 
