@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from lakehouse_jobs import fences, lake
-from riverhouse import addresses, businesses
+from riverhouse import brokers, businesses
 from riverhouse.local import postgres, registry, trino_server
 from tests.chaos.recovery import Counters, Probe
 from topics.contract import Stream
@@ -17,32 +18,45 @@ FACTS = {"tweets": ("tweets.raw",), "animeverse": ("animeverse.pos.raw", "animev
 
 
 class Kafka:
-    """Offsets of a business, asked for by a client that outlives the broker; each thread has its own.
+    """Offsets of a business; each thread has its own. KafkaException where the broker does not answer.
 
-    A consumer that joins no group: librdkafka's admin client aborts the process when its broker dies under `list_offsets`.
+    Asked by a consumer that joins no group: librdkafka's admin client aborts the process when its broker dies under `list_offsets`.
     """
 
     def __init__(self, business: str = "tweets") -> None:
-        group = businesses.facts(business).group
+        self._group = businesses.facts(business).group
         self._facts, self._partitions = FACTS[business], dict[str, int]()
         self._read = tuple(t for s in businesses.streams(business) for t in _read_by_workers(s))
-        self._client = Consumer(
-            {"bootstrap.servers": addresses.bootstrap(), "group.id": group, "enable.auto.commit": False, "log_level": 0}
-        )
+        self._client = self._new_client()
+
+    def _new_client(self) -> Consumer:
+        return Consumer(brokers.librdkafka({"group.id": self._group, "enable.auto.commit": False, "log_level": 0}))
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        """After an error a new client asks: what an old one has learned of a broker that was killed it may keep for minutes."""
+        try:
+            yield
+        except KafkaException:
+            self._partitions.clear()
+            self._client.close()
+            self._client = self._new_client()
+            raise
 
     def ends(self, topics: Iterable[str]) -> dict[str, int]:
-        """The end offset of each partition, as "topic/partition". KafkaException where the broker does not answer."""
-        found = self._of(topics)
-        try:
+        """The end offset of each partition, as "topic/partition"."""
+        with self._asking():
+            found = self._of(topics)
             return {_name(at): int(self._client.get_watermark_offsets(at, timeout=TIMEOUT_S)[1]) for at in found}
-        except KafkaException:
-            # A broker that has just started may have named no topics. The client keeps that for minutes, unless it is asked again.
-            self._partitions.clear()
-            raise
 
     def committed(self) -> dict[str, int]:
         """What the workers have committed, as "topic/partition"; 0 where they have committed nothing."""
-        return {_name(at): max(at.offset, 0) for at in self._client.committed(self._of(self._read), timeout=TIMEOUT_S)}
+        with self._asking():
+            found = self._client.committed(self._of(self._read), timeout=TIMEOUT_S)
+            for at in found:
+                if at.error is not None:
+                    raise KafkaException(at.error)
+        return {_name(at): max(at.offset, 0) for at in found}
 
     def processed(self) -> dict[str, int]:
         """What the workers have committed of the raw facts."""
