@@ -77,8 +77,8 @@ class Pages:
 
 @contextlib.contextmanager
 def opened(only: str = "") -> Iterator[Pages]:
-    """Open every dashboard whose address has `only` in it, and note what its page asks for."""
-    boards = [slug for slug in superset_app.dashboards() if only in slug]
+    """Open every dashboard whose address matches `only`, and note what its page asks for."""
+    boards = [slug for slug in superset_app.dashboards() if re.search(only, slug)]
     seen: dict[tuple[str, str], Asked] = {}
     with (
         logged_in(addresses.superset_url(), superset_app.ADMIN, addresses.secret("superset_admin")) as visitor,

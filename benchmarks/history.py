@@ -133,10 +133,6 @@ def make(count: int, span_days: float, until: dt.datetime, seed: int) -> Files:
     return files
 
 
-def hours(count: float) -> dt.timedelta:
-    return dt.timedelta(hours=count)
-
-
 @click.command()
 @click.option("--tweets", default=100_000_000, show_default=True)
 @click.option(
@@ -146,7 +142,7 @@ def hours(count: float) -> dt.timedelta:
 @click.option("--seed", default=7, show_default=True)
 def main(tweets: int, span: float, ahead: float, seed: int) -> None:
     """Give the running stack's lake a past."""
-    make(tweets, span, clock.now() + hours(ahead), seed)
+    make(tweets, span, clock.now() + dt.timedelta(hours=ahead), seed)
 
 
 if __name__ == "__main__":

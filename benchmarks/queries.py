@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import datetime as dt
 import pathlib
 import statistics
 import tempfile
@@ -25,7 +26,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks import history
+from benchmarks import history, refresh
 from benchmarks.dashboards import Asked, Pages, opened
 from benchmarks.latency import quantiles
 from lakehouse_jobs import lake
@@ -34,7 +35,9 @@ from riverhouse.local.testing import start_stack
 
 AT_ONCE = 6  # requests that a browser makes of one server at a time
 SERVICES = ("postgres", "trino", "tables", "views", "superset-assets", "superset")
-MEMORY_HOURS = 6.0  # how long the past of a stack of its own stays the present
+PRESENT_FOR = dt.timedelta(
+    hours=6
+)  # the past of a stack of its own goes on into the future, so that the last minutes stay filled
 
 
 class Run(NamedTuple):
@@ -127,15 +130,17 @@ def show(questions: list[Question], boards: dict[str, list[float]], limit_s: flo
 
 
 @contextlib.contextmanager
-def own_stack(tweets: int, span_days: float, seed: int) -> Iterator[None]:
-    """A stack of its own with a past that ends some hours from now, so that the last minutes stay filled."""
+def own_stack(tweets: int, span_days: float, rounds: int, seed: int) -> Iterator[None]:
+    """A stack of its own with a past."""
     with (
         tempfile.TemporaryDirectory(prefix="riverhouse-queries-") as folder,
         start_stack(pathlib.Path(folder), SERVICES),
     ):
         lake.catalog.cache_clear()
-        history.make(tweets, span_days, clock.now() + history.hours(MEMORY_HOURS), seed)
+        history.make(tweets, span_days, clock.now() + PRESENT_FOR, seed)
         yield
+        if rounds:
+            refresh.show(rounds, seed)
     lake.catalog.cache_clear()
 
 
@@ -143,16 +148,19 @@ def own_stack(tweets: int, span_days: float, seed: int) -> Iterator[None]:
 @click.option(
     "--times", default=20, show_default=True, help="how often each query is asked, after a round that is not counted"
 )
-@click.option("--only", default="", help="dashboards whose address has this in it")
+@click.option("--only", default="", help="dashboards whose address matches: 'tweet|engagement|real-time'")
 @click.option("--last", "span", default="", help="another time range than a day: '7 days'")
 @click.option("--limit", default=1.0, show_default=True, help="seconds that the 95th percentile may take")
 @click.option("--own", is_flag=True, help="in a stack of its own, with a past of --tweets over --days")
 @click.option("--tweets", default=100_000_000, show_default=True)
 @click.option("--days", default=30.0, show_default=True)
+@click.option("--refreshes", default=0, show_default=True, help="with --own: rounds of gold to time in the end")
 @click.option("--seed", default=7, show_default=True)
-def main(times: int, only: str, span: str, limit: float, own: bool, tweets: int, days: float, seed: int) -> None:
+def main(
+    times: int, only: str, span: str, limit: float, own: bool, tweets: int, days: float, refreshes: int, seed: int
+) -> None:
     """Print the tables."""
-    with own_stack(tweets, days, seed) if own else contextlib.nullcontext(), opened(only) as pages:
+    with own_stack(tweets, days, refreshes, seed) if own else contextlib.nullcontext(), opened(only) as pages:
         asked = [a.over(f"Last {span}") if span else a for a in pages.asked]
         questions = [Question(a) for a in asked]
         show(questions, measure(pages, questions, times), limit)
