@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import click
 import trino
+import yaml
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -32,6 +33,7 @@ from benchmarks.latency import quantiles
 from lakehouse_jobs import lake
 from riverhouse import addresses, clock
 from riverhouse.local.testing import start_stack
+from riverhouse.settings import ROOT
 
 AT_ONCE = 6  # requests that a browser makes of one server at a time
 SERVICES = ("postgres", "trino", "tables", "views", "superset-assets", "superset")
@@ -109,16 +111,15 @@ def show(questions: list[Question], boards: dict[str, list[float]], limit_s: flo
     for q in questions:
         p50, p95, most = quantiles(q.seconds, 0.5, 0.95, 1.0)
         rows, size = (statistics.median(figures) for figures in list(zip(*q.runs, strict=True))[1:])
-        row = (
+        times = (f"{s:.2f}" for s in (p50, p95, most))
+        table.add_row(
             q.asked.board,
             q.asked.name,
-            f"{p50:.2f}",
-            f"{p95:.2f}",
-            f"{most:.2f}",
+            *times,
             f"{rows:,.0f}",
             f"{size / 1e6:,.1f}",
+            style="red" if p95 > limit_s else "",
         )
-        table.add_row(*row, style="red" if p95 > limit_s else "")
     whole = Table("dashboard, all charts at once", "p50, s", "p95, s", "max, s")
     for board, seconds in boards.items():
         whole.add_row(board, *(f"{s:.2f}" for s in quantiles(sorted(seconds), 0.5, 0.95, 1.0)))
@@ -144,6 +145,12 @@ def own_stack(tweets: int, span_days: float, rounds: int, seed: int) -> Iterator
     lake.catalog.cache_clear()
 
 
+def boards_of_tweets() -> str:
+    """The addresses of the dashboards that a past fills."""
+    declared = yaml.safe_load((ROOT / "superset" / "assets" / "tweets.yaml").read_text())
+    return "|".join(declared["dashboards"])
+
+
 @click.command()
 @click.option(
     "--times", default=20, show_default=True, help="how often each query is asked, after a round that is not counted"
@@ -160,7 +167,8 @@ def main(
     times: int, only: str, span: str, limit: float, own: bool, tweets: int, days: float, refreshes: int, seed: int
 ) -> None:
     """Print the tables."""
-    with own_stack(tweets, days, refreshes, seed) if own else contextlib.nullcontext(), opened(only) as pages:
+    stack = own_stack(tweets, days, refreshes, seed) if own else contextlib.nullcontext()
+    with stack, opened(only or (boards_of_tweets() if own else "")) as pages:
         asked = [a.over(f"Last {span}") if span else a for a in pages.asked]
         questions = [Question(a) for a in asked]
         show(questions, measure(pages, questions, times), limit)
