@@ -78,7 +78,7 @@ class World(worlds.World):
         trend_text, trend_json, trending = self._trends(rng, at)
         tag_text, tag_json = self._tags(rng, who, sentence)
         at_text, at_json = self._mentions(rng, n)
-        likes, retweets, replies = _engagement(rng, self.people.followers[who], trending)
+        likes, retweets, replies = engagement(rng, self.people.followers[who], trending)
         score = 1000.0 * (likes + retweets + replies) / np.maximum(self.people.followers[who], 1)
         openers, sentences, endings = self._wording(rng, language, mood, sentence)
         columns = zip(
@@ -189,7 +189,7 @@ def _pieces(names: list[str], sign: str, before: str, after: str) -> tuple[Texts
     return np.array(texts, dtype=object), np.array(quoted, dtype=object)
 
 
-def _engagement(rng: np.random.Generator, followers: Ints, trending: npt.NDArray[np.bool_]) -> tuple[Ints, Ints, Ints]:
+def engagement(rng: np.random.Generator, followers: Ints, trending: npt.NDArray[np.bool_]) -> tuple[Ints, Ints, Ints]:
     """Likes, retweets, replies: heavy-tailed, growing with the followers, more where the tweet rides a trend."""
     n = len(followers)
     reach = 0.35 * followers**0.6 * np.where(trending, 1.8, 1.0)

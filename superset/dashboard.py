@@ -8,6 +8,7 @@ from typing import Any
 Declared = dict[str, Any]
 Identity = Callable[..., str]
 GRID = ["ROOT_ID", "GRID_ID"]
+TIME_COLUMN = "window_start_at"
 # A table of the top 12 ends at 12 on purpose; Superset would warn that its limit was reached.
 CSS = '[data-test-viz-type="table"] [data-test="slice-header"] .anticon-warning { display: none; }'
 
@@ -22,9 +23,8 @@ def build(business: str, address: str, said: Declared, everything: Declared, ide
     numbers = {name: i for i, name in enumerate(everything["charts"], start=1)}  # the import puts the real ids in
     rows = said["rows"]
     shown = [name for row in rows for name in row["charts"]]
-    filters = [
-        native_filter(business, f, everything, {n: numbers[n] for n in shown}, identity) for f in said["filters"]
-    ]
+    here = {n: numbers[n] for n in shown}
+    filters = [native_filter(business, f, said["filters"], everything, here, identity) for f in said["filters"]]
     return {
         "version": "1.0.0", "uuid": identity(business, "dashboard", address), "slug": address, "dashboard_title": said["title"],
         "description": said["about"], "published": True, "is_managed_externally": True, "css": CSS, "position": position(said["title"], rows, business, numbers, identity),
@@ -85,14 +85,16 @@ def chart_cells(
 
 
 def native_filter(
-    business: str, name: str, everything: Declared, shown: dict[str, int], identity: Identity
+    business: str, name: str, beside: list[str], everything: Declared, shown: dict[str, int], identity: Identity
 ) -> Declared:
     """A filter that reaches the charts whose dataset has its column; the time range, those that do not fix their own.
 
     The time range does not reach datasets that say what is so now. A `required` filter always has one value: its default at first.
+    `beside`: the filters of the dashboard.
     """
     said = everything["filters"][name]
     charts, datasets, required = everything["charts"], everything["datasets"], said.get("required", False)
+    within: Declared = {"cascadeParentIds": []}
     if "column" in said:
         having = [
             t
@@ -100,8 +102,11 @@ def native_filter(
             if said["column"] in {**d["columns"], **d.get("names", {}), **d.get("sql", {})}
         ]
         excluded = [i for n, i in shown.items() if charts[n]["dataset"] not in having]
-        source = next(charts[n]["dataset"] for n in shown if charts[n]["dataset"] in having)  # what offers the choices
-        targets = [{"column": {"name": said["column"]}, "datasetUuid": identity("dataset", source)}]
+        reached = [charts[n] for n in shown if charts[n]["dataset"] in having]  # the first of them offers the choices
+        targets = [{"column": {"name": said["column"]}, "datasetUuid": identity("dataset", reached[0]["dataset"])}]
+        if not required and not any(datasets[c["dataset"]].get("current") for c in reached):
+            times = [filter_id(business, f) for f in beside if "column" not in everything["filters"][f]]
+            within = choices(reached[0], times)
         kind, default = "filter_select", chosen(said["column"], said["default"]) if required else {}
     else:
         excluded = [i for n, i in shown.items() if "last" in charts[n] or datasets[charts[n]["dataset"]].get("current")]
@@ -112,11 +117,24 @@ def native_filter(
             {"extraFormData": {"time_range": span}, "filterState": {"value": span}},
         )
     return {
-        "id": f"NATIVE_FILTER-{business}-{name}", "type": "NATIVE_FILTER", "name": said["label"], "filterType": kind, "targets": targets,
-        "defaultDataMask": default, "cascadeParentIds": [], "description": "", "tabsInScope": [], "chartsInScope": [],
+        "id": filter_id(business, name), "type": "NATIVE_FILTER", "name": said["label"], "filterType": kind, "targets": targets,
+        "defaultDataMask": default, **within, "description": "", "tabsInScope": [], "chartsInScope": [],
         "scope": {"rootPath": ["ROOT_ID"], "excluded": excluded},
         "controlValues": {"enableEmptyFilter": required, "multiSelect": not required, "defaultToFirstItem": False, "inverseSelection": False, "searchAllOptions": False},
     }  # fmt: skip
+
+
+def filter_id(business: str, name: str) -> str:
+    return f"NATIVE_FILTER-{business}-{name}"
+
+
+def choices(source: Declared, times: list[str]) -> Declared:
+    """Over which time a filter looks for its choices: what the dashboard's time range is set to, or that of its source's chart.
+
+    Otherwise it would read the whole past whenever somebody opens the dashboard.
+    """
+    fixed = {"time_range": last(source["last"])} if not times and "last" in source else {}
+    return {"cascadeParentIds": times, "granularity_sqla": TIME_COLUMN, **fixed}
 
 
 def chosen(column: str, value: str) -> Declared:

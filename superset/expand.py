@@ -28,7 +28,7 @@ TYPES = {
     "bool": "BOOLEAN",
     "time": "TIMESTAMP(6) WITH TIME ZONE",
 }
-TIME_COLUMN = "window_start_at"
+TIME_COLUMN = dashboard.TIME_COLUMN
 LIVE_CACHE_S = 4
 SECTIONS = ("measures", "datasets", "charts", "filters", "colors", "dashboards")
 COMMON = {"version": "1.0.0"}

@@ -155,6 +155,22 @@ def test_filters_reach_only_charts_that_have_their_column(files: Files) -> None:
                 }
 
 
+def test_choices_of_a_filter_are_looked_for_in_the_time_that_is_shown(files: Files) -> None:
+    """Otherwise each visit reads the whole past. Where a chart says what comes, its choices lie outside any time range."""
+    datasets = {d["uuid"]: d["table_name"] for d in of(files, "datasets")}
+    found = {}
+    for board in of(files, "dashboards"):
+        filters = board["metadata"]["native_filter_configuration"]
+        times = [f["id"] for f in filters if f["filterType"] == "filter_time"]
+        for each in (f for f in filters if f["filterType"] == "filter_select"):
+            assert each["cascadeParentIds"] in (times, [])
+            bound = bool(each["cascadeParentIds"] or each.get("time_range"))
+            found[board["slug"], each["name"]] = bound, datasets[each["targets"][0]["datasetUuid"]]
+    assert found["tweet-analytics-overview", "Country"] == (True, "tweet_volume_by_region")
+    assert found["real-time-trends", "Country"] == (True, "live_tweet_volume_by_region")
+    assert not found["cinema", "Film"][0]
+
+
 def test_real_time_refreshes_at_once_and_often(files: Files) -> None:
     board = next(b for b in of(files, "dashboards") if b["slug"] == "real-time-trends")
     assert (board["metadata"]["refresh_frequency"], board["metadata"]["stagger_refresh"]) == (10, False)
