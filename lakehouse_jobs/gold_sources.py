@@ -135,5 +135,7 @@ def _maybe_above(known: dict[int, int], revisable: bool) -> str:
     """A filter that lets files be left out that hold nothing above a fence."""
     column = "cause_offset >= " if revisable else "raw_offset > "
     each = [f"(raw_partition = {p} and {column}{at // ORDINALS if revisable else at})" for p, at in known.items()]
-    others = [f"raw_partition not in ({', '.join(map(str, known))})"] if known else ["raw_partition >= 0"]
-    return " or ".join([*each, *others])
+    # The partitions that it does not name, as ranges: of `not in`, statistics know nothing, and every file would be read.
+    beyond = max(known, default=-1) + 1
+    others = [f"raw_partition = {p}" for p in range(beyond) if p not in known]
+    return " or ".join([*each, *others, f"raw_partition >= {beyond}"])
