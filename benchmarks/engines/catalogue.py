@@ -23,8 +23,9 @@ BYTEWAX = "{python} -m bytewax.recovery {state} 1 && exec {python} -m bytewax.ru
 class Engine:
     """`group` commits what is done of `reads`, and of the topics between its steps, which have `group` in their names.
 
-    `ends`: it commits nothing in Kafka, and ends when it has read all. `share`: how much of the tweets it gets. `follows`: variables
-    with which it is started to follow the topic as it grows.
+    `ends`: it commits nothing in Kafka, and ends when it has read all. `markers`: the last record of what it writes is the marker of
+    a transaction, which nobody commits. `share`: how much of the tweets it gets. `follows`: variables with which it is started to
+    follow the topic as it grows.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Engine:
     group: str
     reads: tuple[str, ...] = (RAW,)
     ends: bool = False
+    markers: bool = False
     share: float = 1.0
     follows: Mapping[str, str] = field(default_factory=dict)
 
@@ -77,7 +79,8 @@ def _kafka_streams(classes: pathlib.Path) -> Iterator[Engine]:
     for guarantee in ("at_least_once", "exactly_once_v2"):
         command = tuple(kafka_streams.command(classes, guarantee, state()))
         prompt = {"BENCH_COMMIT_MS": "100"}
-        yield Engine(f"Kafka Streams, {guarantee}", (command,), "kafka-streams", follows=prompt)
+        markers = guarantee == "exactly_once_v2"
+        yield Engine(f"Kafka Streams, {guarantee}", (command,), "kafka-streams", markers=markers, follows=prompt)
 
 
 def variables(partitions: int) -> dict[str, str]:

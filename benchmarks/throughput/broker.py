@@ -41,9 +41,8 @@ class Broker:
         """What the engine's group has not committed yet of all that it reads."""
         done = committed(engine.group)
         wanted = {at: end for topic in engine.reads for at, end in self.ends(topic).items()}
-        # The last record of a transaction is a marker, which nobody commits.
         between = [t for t in self._own(engine) if "repartition" in t and "changelog" not in t]
-        wanted |= {at: end - 1 for topic in between for at, end in self.ends(topic).items()}
+        wanted |= {at: end - engine.markers for topic in between for at, end in self.ends(topic).items()}
         return {at: f"{done.get(at, 0)} of {end}" for at, end in wanted.items() if done.get(at, 0) < end}
 
     def _own(self, engine: Engine) -> list[str]:

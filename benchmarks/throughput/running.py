@@ -49,15 +49,16 @@ class Running:
         return self._log.read_text(errors="replace")[-2000:]
 
     def stop(self) -> None:
-        """End it gently, so that it leaves its group."""
+        """End it gently, so that it leaves its group; with its children, which still write for a moment."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self._watched += [c for p in self._watched for c in p.children(recursive=True)]
         for process in self._processes:
             process.terminate()
+        _, left = psutil.wait_procs(self._watched, STOP_WITHIN_S)
+        for stubborn in left:
+            stubborn.kill()
         for process in self._processes:
-            try:
-                process.wait(STOP_WITHIN_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.wait()
 
 
 @contextlib.contextmanager
