@@ -49,39 +49,58 @@ def in_turn(engines: Sequence[Engine], events: int, broker: Broker, home: pathli
             results.records[engine.name] = wanted.records
 
 
+def follow(
+    engines: Sequence[Engine], broker: Broker, log: pathlib.Path, pace: tuple[float, float], to: Results
+) -> None:
+    """The latency of each at a pace (tweets a second, for so many seconds); who cannot hold it has none."""
+    for engine in engines:
+        try:
+            to.latencies[engine.name] = latencies.measure(engine, broker, log, *pace)
+        except click.ClickException as e:
+            to.failed[engine.name] = e.message
+        say(f"{engine.name}: {to.latencies.get(engine.name) or to.failed[engine.name]}")
+
+
+def grow(events: int, broker: Broker, log: pathlib.Path, to: Results) -> None:
+    for case in growth.cases(events):
+        to.growth[case] = growth.measure(case, broker, log)
+        say(f"{case.what}: {to.growth[case]}")
+
+
 @click.command()
 @click.option("--events", default=200_000, show_default=True, help="tweets that are sent; two of a hundred come twice")
-@click.option("--repeats", default=3, show_default=True, help="runs of each engine, in turn")
+@click.option("--repeats", default=3, show_default=True, help="runs of each engine, in turn; 0: none")
 @click.option("--only", default="", help="engines whose names have this in them")
 @click.option("--rate", default=500.0, show_default=True, help="tweets a second while latency is measured")
 @click.option("--seconds", default=20.0, show_default=True, help="how long latency is measured; 0: not at all")
-@click.option("--growth/--no-growth", "grow", default=True, help="ours with more partitions, state, history, workers")
+@click.option("--growth/--no-growth", "grown", default=True, help="ours with more partitions, state, history, workers")
 @click.option("--check", "unmeasured", is_flag=True, help="once each; compare the results, and measure nothing")
 @click.option("--save", default=SAVED, show_default=True, type=click.Path(path_type=pathlib.Path, file_okay=False))
 def main(
-    events: int, repeats: int, only: str, rate: float, seconds: float, grow: bool, unmeasured: bool, save: pathlib.Path
+    events: int, repeats: int, only: str, rate: float, seconds: float, grown: bool, unmeasured: bool, save: pathlib.Path
 ) -> None:
-    """Print the tables, and save them."""
-    python, results = peers(), Results()
+    """Print the tables, and save them, after each step too: it takes a while."""
+    python = peers()
+    results = Results({**machine(), "versions": ", ".join(f"{k} {v}" for k, v in versions(python).items())})
     with a_broker() as home:
         broker, log = Broker(), home / "engine.log"
-        every = all_engines(home, python)
-        engines = [e for e in every if only.lower() in e.name.lower()]
+        engines = [e for e in all_engines(home, python) if only.lower() in e.name.lower()]
         results.runs = {e.name: [] for e in engines}  # in this order
         for _ in range(1 if unmeasured else repeats):
             in_turn(engines, events, broker, home, results)
         if unmeasured:
             return
-        for engine in engines if seconds else ():
-            results.latencies[engine.name] = latencies.measure(engine, broker, log, rate, seconds)
-            say(f"{engine.name}: {results.latencies[engine.name]}")
-        for case, found in growth.measured(int(events * GROWN), broker, log) if grow else ():
-            results.growth[case] = found
-            say(f"{case.what}: {found}")
-    results.about = {**machine(), "versions": ", ".join(f"{k} {v}" for k, v in versions(python).items())}
-    report.show(results, rate)
+        report.save(results, rate, save)
+        if seconds:
+            follow(engines, broker, log, (rate, seconds), results)
+            report.save(results, rate, save)
+        if grown:
+            grow(int(events * GROWN), broker, log, results)
     report.save(results, rate, save)
+    report.show(results, rate)
     say(f"saved in {save}")
+    if results.failed:
+        raise click.ClickException(f"At {rate:,.0f} a second results did not come of: {', '.join(results.failed)}")
 
 
 if __name__ == "__main__":

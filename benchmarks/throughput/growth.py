@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmarks.engines.catalogue import ours
@@ -48,8 +47,3 @@ def measure(case: Case, broker: Broker, log: pathlib.Path) -> Run:
         found = run(engine, broker, log)
         check(broker, engine, wanted)
     return found
-
-
-def measured(events: int, broker: Broker, log: pathlib.Path) -> Iterator[tuple[Case, Run]]:
-    for case in cases(events):
-        yield case, measure(case, broker, log)

@@ -45,7 +45,7 @@ class Clean(msgspec.Struct):
 
 class Figure(msgspec.Struct):
     region: str
-    window_start_at: dt.datetime
+    window_start_at: str  # Java leaves out seconds that are none
     tweets: int
 
 
@@ -71,7 +71,9 @@ class Seen:
             self.clean.setdefault(clean.event_id or clean.tweet_id, now)
         elif topic == job.VOLUME:
             figure = _figure(value)
-            known = self.figures[figure.region, int(figure.window_start_at.timestamp() * 1000)]
+            known = self.figures[
+                figure.region, int(dt.datetime.fromisoformat(figure.window_start_at).timestamp() * 1000)
+            ]
             if not known or figure.tweets > known[-1][0]:
                 known.append((figure.tweets, now))
 

@@ -30,6 +30,7 @@ class Results:
     records: dict[str, int] = field(default_factory=dict)
     latencies: dict[str, Latency] = field(default_factory=dict)
     growth: dict[Case, Run] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ def sheets(results: Results, rate: float) -> list[Sheet]:
 def _throughput(results: Results) -> Sheet:
     rows = []
     for name, runs in results.runs.items():
+        if not runs:
+            continue
         if any(r.cpu_s < ENOUGH_S for r in runs):
             raise click.ClickException(f"{name} was done at once: measure more --events.")
         figures = [r.events_s for r in runs], [r.events_cpu_s for r in runs], [r.memory_mb for r in runs]
@@ -113,6 +116,7 @@ def _plain(results: Results, rate: float) -> dict[str, Any]:
         "throughput": {
             name: {"records": results.records[name], "runs": [r._asdict() for r in runs]}
             for name, runs in results.runs.items()
+            if runs
         },
         "latency": {"rate": rate, "engines": {name: m._asdict() for name, m in results.latencies.items()}},
         "growth": {case.what: {"tweets": case.events, **r._asdict()} for case, r in results.growth.items()},
