@@ -41,7 +41,7 @@ lint: setup ## ruff and mypy
 chaos: setup ## kill, pause and fill everything while events flow; N=100000 SEED=1 RUNS=10 RATE=400 ARGS=--plan
 	@$(CORE)/python -m tests.chaos $(if $(N),--events $(N)) $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) $(if $(RATE),--rate $(RATE)) $(ARGS)
 
-bench: setup ## ours beside a bare loop, Kafka Streams, Faust, Quix Streams, Bytewax and Spark; N=500000 REPEATS=3 ARGS="--only faust"
+bench: setup ## ours beside a bare loop, Kafka Streams, Faust, Quix Streams, Bytewax and Spark; N=200000 REPEATS=3 ARGS="--only faust"
 	@$(CORE)/python -m benchmarks.throughput $(if $(N),--events $(N)) $(if $(REPEATS),--repeats $(REPEATS)) $(ARGS)
 
 lock: setup ## pin locks/*.in anew, with hashes

@@ -35,11 +35,11 @@ def stream_of(kpi: Kpi) -> Stream:
     return next(s for s in STREAMS if kpi in s.kpis)
 
 
-def consumer_of(*topics: str) -> Consumer:
-    """A consumer that has asked for the end of each partition."""
+def consumer_of(*topics: str, start: int = OFFSET_END) -> Consumer:
+    """A consumer that has asked for the end (or the beginning) of each partition."""
     consumer = Consumer({"bootstrap.servers": addresses.bootstrap(), "group.id": "benchmark", "fetch.wait.max.ms": 10})
     known = consumer.list_topics(timeout=10).topics
-    consumer.assign([TopicPartition(t, p, OFFSET_END) for t in topics for p in known[t].partitions])
+    consumer.assign([TopicPartition(t, p, start) for t in topics for p in known[t].partitions])
     return consumer
 
 

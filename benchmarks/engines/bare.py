@@ -9,11 +9,12 @@ from __future__ import annotations
 import collections
 import contextlib
 
-import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
+from benchmarks.engines import job
 from riverhouse import addresses
-from topics.tweets import TWEETS, VOLUME_BY_REGION, Tweet
+
+LINGER_S = 0.06  # as long as the broker gathers records for our workers
 
 
 def main() -> None:
@@ -26,26 +27,23 @@ def main() -> None:
         {**bootstrap, "linger.ms": 20, "batch.size": 1_000_000, "compression.type": "lz4", "enable.idempotence": True,
          "queue.buffering.max.messages": 1_000_000}
     )  # fmt: skip
-    partitions = consumer.list_topics(TWEETS.raw.name, timeout=10).topics[TWEETS.raw.name].partitions
-    consumer.assign([TopicPartition(TWEETS.raw.name, p, OFFSET_BEGINNING) for p in partitions])
-    decode, encode = msgspec.json.Decoder(Tweet).decode, msgspec.json.Encoder().encode
+    partitions = consumer.list_topics(job.RAW, timeout=10).topics[job.RAW].partitions
+    consumer.assign([TopicPartition(job.RAW, p, OFFSET_BEGINNING) for p in partitions])
     seen: set[str] = set()
-    counts: collections.Counter[tuple[str, str]] = collections.Counter()
+    counts: collections.Counter[tuple[str, int]] = collections.Counter()
     while True:
-        messages = consumer.consume(10_000, 0.5)
+        messages, changed = consumer.consume(10_000, LINGER_S), set[tuple[str, int]]()
         for message in messages:
-            try:
-                tweet = decode(message.value())
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                continue
-            if tweet.tweet_id in seen:
+            tweet = job.decode(message.value())
+            if tweet is None or tweet.tweet_id in seen:
                 continue
             seen.add(tweet.tweet_id)
-            counts[tweet.region or "ZZZ", str(tweet.created_at)[:16]] += 1
-            _send(producer, TWEETS.clean.name, encode(tweet), message.key())
-        for cell, count in counts.items():
-            _send(producer, VOLUME_BY_REGION.topic, encode({"tweets": count}), encode(cell))
-        counts.clear()
+            cell = job.region(tweet), job.start_ms(tweet)
+            counts[cell] += 1
+            changed.add(cell)
+            _send(producer, job.CLEAN, job.encode(tweet), message.key())
+        for cell in changed:
+            _send(producer, job.VOLUME, job.encode(job.figure(*cell, counts[cell])), cell[0].encode())
         producer.flush()
         if messages:
             consumer.commit(asynchronous=False)
