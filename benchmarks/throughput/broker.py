@@ -21,6 +21,7 @@ from topics.progress import committed
 from topics.tweets import TWEETS
 
 FORGOTTEN_WITHIN_S = 120.0
+POLL_S = 0.2  # `consume` waits so long for a full batch, which the last one never is
 At = tuple[str, int]  # a topic and its partition
 
 
@@ -51,15 +52,19 @@ class Broker:
         return [t for t in self._admin.list_topics(timeout=10).topics if engine.group in t and t not in known]
 
     def read(self, topic: str) -> Iterator[Message]:
-        """All records of a topic, a partition after the other."""
-        for _, p in self.ends(topic):
-            consumer = Consumer({**self._settings, "enable.partition.eof": True})
-            consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING)])
-            with contextlib.closing(consumer):
-                messages: list[Message] = []
-                while not (messages and messages[-1].error()):  # nothing but the end of the partition
-                    messages = consumer.consume(10_000, 5.0)
-                    yield from (m for m in messages if not m.error())
+        """All records of a topic, each partition's in order. KafkaException where one cannot be read: half a log is no answer."""
+        consumer = Consumer({**self._settings, "enable.partition.eof": True, "fetch.wait.max.ms": 10})
+        with contextlib.closing(consumer):
+            unread = {p for _, p in self.ends(topic)}
+            consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in unread])
+            while unread:
+                for message in consumer.consume(10_000, POLL_S):
+                    if message.error() is None:
+                        yield message
+                    elif message.error().code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - it has no other name
+                        unread.discard(message.partition())
+                    else:
+                        raise KafkaException(message.error())
 
     def forget(self, engine: Engine, kept: tuple[str, ...] = (RAW,)) -> None:
         """Delete what an engine has written and committed, and all topics of the tweets but those `kept`."""
