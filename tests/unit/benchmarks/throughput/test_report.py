@@ -3,9 +3,6 @@ from __future__ import annotations
 import json
 import pathlib
 
-import click
-import pytest
-
 from benchmarks.throughput import growth, report
 from benchmarks.throughput.latencies import Latency
 from benchmarks.throughput.report import Results
@@ -36,6 +33,8 @@ def test_what_was_not_measured_has_no_table(tmp_path: pathlib.Path) -> None:
     assert (tmp_path / "throughput.md").read_text().count("\n| ---") == 1
 
 
-def test_a_run_that_was_too_short_is_no_figure() -> None:
-    with pytest.raises(click.ClickException, match="more --events"):
-        report.show(results(cpu_s=0.1), 500.0)
+def test_a_run_that_was_too_short_is_no_figure(tmp_path: pathlib.Path) -> None:
+    report.save(results(cpu_s=0.1), 500.0, tmp_path)
+    text = (tmp_path / "throughput.md").read_text()
+    assert f"| ours | 1,020 | 3 | {report.TOO_SHORT} | {report.TOO_SHORT} | 100 (100 to 100) |" in text
+    assert f"| 1 partition | 10 | {report.TOO_SHORT} |" in text
