@@ -2,7 +2,7 @@
 
 It asks for the newest event time in silver (and in the live KPI log) again and again. An event of time t counts as visible
 when the first answer whose newest event is not before t has come, the query's own time included. Every 20 ms of event
-time is one sample, so a slow answer weighs as much as the events that waited for it.
+time is one sample, so a slow answer weighs as much as the events that waited for it. In the end it shows what the tables are made of.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.latency import quantiles
+from lakehouse_jobs import shape
 from riverhouse import businesses
 from riverhouse.clock import sleep, unix
 from riverhouse.local.trino_server import query
@@ -62,7 +63,8 @@ def main(business: str, seconds: float) -> None:
             raise click.ClickException(f"Nothing new came to {name}. The stack must run: `make up`.")
         figures = (*quantiles(ages, 0.5, 0.95, 1.0), *quantiles(took, 0.5))
         table.add_row(name, f"{len(ages):,}", *(f"{f:.1f}" for f in figures))
-    Console().print(table)
+    Console(width=120).print(table)
+    Console(width=120).print(shape.show(name.split()[0] for name in queries(business)))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ COMMANDS = {  # each is a module with `main(arguments) -> exit code`
     "sink": ("lakehouse_jobs.sink", "Kafka to bronze, silver and gold, until stopped"),
     "sink-once": ("lakehouse_jobs.sink_once", "the same of what is there now, and gold from it, then end"),
     "replay": ("lakehouse_jobs.replay", "history through the same processors, beside what is live, and the comparison"),
+    "shape": ("lakehouse_jobs.shape", "rows, files, manifests and snapshots of each table"),
     "maintain": ("lakehouse_jobs.maintenance", "compact and expire now"),
     "restore": ("lakehouse_jobs.restore", "the lake as it was, beside the live one or in its place"),
     "backup": ("lakehouse_jobs.backup", "a consistent copy of the lake, while everything runs"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+from collections.abc import Mapping
 
 from pyspark.sql import SparkSession
 
@@ -12,8 +13,8 @@ from riverhouse.local import parts
 from riverhouse.settings import load
 
 
-def session(name: str, heap_mb: int | None = None) -> SparkSession:
-    """The session of this process. Its JVM is a child of this process and ends with it."""
+def session(name: str, heap_mb: int | None = None, more: Mapping[str, str] | None = None) -> SparkSession:
+    """The session of this process, with `more` settings. Its JVM is a child of this process and ends with it."""
     os.environ["JAVA_HOME"] = os.environ.get("RIVERHOUSE_SPARK_JAVA") or str(parts.spark_java_home())
     os.environ.setdefault("SPARK_LOCAL_IP", addresses.HOST)
     scratch = addresses.home() / "data" / "spark"
@@ -21,7 +22,7 @@ def session(name: str, heap_mb: int | None = None) -> SparkSession:
     builder: SparkSession.Builder = SparkSession.builder.master("local[8]").appName(
         name
     )  # many partitions wait for Kafka at once
-    for key, value in _settings(heap_mb or load().lake.spark_heap_mb, scratch).items():
+    for key, value in (_settings(heap_mb or load().lake.spark_heap_mb, scratch) | dict(more or {})).items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
     # Not a setting of the session's start: that would stand in the process list.

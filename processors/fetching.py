@@ -122,11 +122,11 @@ class FetchThread(driver.AIOKafkaConsumerThread):
     ) -> dict[TP, Batch]:
         if not self.consumer.flow_active:
             return {}
-        fetcher = consumer._fetcher
+        fetcher, generation = consumer._fetcher, self.consumer.asked_in
         if consumer._closed or fetcher._closed:
             raise ConsumerStoppedError
         with fetcher._subscriptions.fetch_context():
-            out = self._take(fetcher, active_partitions)
+            out = self._take(fetcher, active_partitions, generation)
             if out or not timeout or fetcher._subscriptions.reassignment_in_progress:
                 return out
             waiter = fetcher._create_fetch_waiter()
@@ -136,12 +136,18 @@ class FetchThread(driver.AIOKafkaConsumerThread):
             if not done or fetcher._closed:
                 return {}
             waiter.result()
-            return self._take(fetcher, active_partitions)
+            return self._take(fetcher, active_partitions, generation)
 
-    def _take(self, fetcher: Any, active: set[TP]) -> dict[TP, Batch]:
-        """Up to `batch_records` of each active partition from what has been fetched."""
+    def _take(self, fetcher: Any, active: set[TP], generation: int) -> dict[TP, Batch]:
+        """Up to `batch_records` of each active partition from what has been fetched.
+
+        Nothing for who asked in an earlier generation of the group, or before the partitions were sought: they would drop it, and
+        the position would be behind it all the same.
+        """
         out: dict[TP, Batch] = {}
-        if fetcher._subscriptions.reassignment_in_progress:
+        if fetcher._subscriptions.reassignment_in_progress or self.consumer.seeking:
+            return out
+        if self.app.consumer_generation_id != generation:
             return out
         for tp in list(fetcher._records):
             if tp not in active:

@@ -22,7 +22,8 @@ from faust.web import View
 
 from processors import membership
 from processors.answers import outdated
-from processors.batching import Batching, batches, fail, install, state_positions
+from processors.batching import Batching, batches, install, state_positions
+from processors.consumer import fail
 from processors.dataflow import Partition
 from processors.flow import Dataflow
 from processors.merge import Merge

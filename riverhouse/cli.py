@@ -27,6 +27,7 @@ HANDED_OVER = {  # command: the module whose `main(argv)` does it, and what it d
         "riverhouse.rejected.commands",
         "List | show | fix | retry: what could not be accepted, mended and sent again.",
     ),
+    "tables": ("lakehouse_jobs.shape", "Rows, files, manifests and snapshots of each table of the lake."),
     "maintain": ("lakehouse_jobs.maintenance", "Compact small files, expire old snapshots."),
     "restore": ("lakehouse_jobs.restore", "The lake as it was: riverhouse restore --as-of T, --from FOLDER, --list."),
     "backup": ("lakehouse_jobs.backup", "A consistent copy of the lake: riverhouse backup --to FOLDER."),

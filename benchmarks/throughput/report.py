@@ -63,7 +63,7 @@ def _throughput(results: Results) -> Sheet:
     for name, runs in results.runs.items():
         if not runs:
             continue
-        rows.append([name, f"{results.records[name]:,}", str(len(runs)), *_figures(runs)])
+        rows.append([name, f"{results.records[name]:,}", str(len(runs)), *figures(runs)])
     head = ("engine", "tweets", "runs", "events/s", "events/CPU-s", "most memory, MB")
     return Sheet("From a topic that is there, as fast as it goes: median (least to most)", head, rows)
 
@@ -78,11 +78,11 @@ def _latencies(results: Results, rate: float) -> Sheet:
 
 
 def _growth(results: Results) -> Sheet:
-    rows = [[case.what, f"{case.events:,}", *_figures([found])] for case, found in results.growth.items()]
+    rows = [[case.what, f"{case.events:,}", *figures([found])] for case, found in results.growth.items()]
     return Sheet("Ours, once each", ("", "tweets", "events/s", "events/CPU-s", "most memory, MB"), rows)
 
 
-def _figures(runs: Sequence[Run]) -> list[str]:
+def figures(runs: Sequence[Run]) -> list[str]:
     """Events a second and for each CPU-second, and memory."""
     memory = _spread([r.memory_mb for r in runs])
     if any(r.cpu_s < ENOUGH_S for r in runs):

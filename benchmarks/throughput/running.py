@@ -34,7 +34,7 @@ class Running:
     def look(self) -> Taken:
         """What it has taken until now."""
         with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-            cpu, memory = sum(map(_cpu_s, self._watched)), sum(map(_memory_mb, self._watched))
+            cpu, memory = sum(map(cpu_s, self._watched)), sum(map(memory_mb, self._watched))
             self.taken = Taken(max(self.taken.cpu_s, cpu), max(self.taken.memory_mb, memory))
         return self.taken
 
@@ -76,12 +76,13 @@ def running(
         found.stop()
 
 
-def _cpu_s(process: psutil.Process) -> float:
+def cpu_s(process: psutil.Process) -> float:
     """Processor time of a process and its children so far, those that have ended too."""
     own = process.cpu_times()
     children = [c.cpu_times() for c in process.children(recursive=True)]
     return float(sum(own[:4]) + sum(t.user + t.system for t in children))
 
 
-def _memory_mb(process: psutil.Process) -> float:
+def memory_mb(process: psutil.Process) -> float:
+    """Memory of a process and its children now."""
     return float(sum(p.memory_info().rss for p in (process, *process.children(recursive=True)))) / 1e6

@@ -49,8 +49,9 @@ def etc() -> pathlib.Path:
 
 
 def properties() -> dict[str, object]:
-    """The broker's configuration: one node, so every internal topic has one replica and few partitions."""
+    """The broker's configuration: one node, so internal topics have few partitions, and one replica like all others."""
     port, controller, host = addresses.ports().kafka, addresses.ports().kafka_controller, addresses.HOST
+    replicas = load().kafka.replication
     clients = "SSL" if load().kafka.ca_file else "PLAINTEXT"
     return {
         **{k: v for k, v in brokers.java().items() if k.startswith("ssl.")},
@@ -65,12 +66,12 @@ def properties() -> dict[str, object]:
         "log.dirs": data(),
         "num.partitions": load().kafka.partitions,
         "auto.create.topics.enable": "false",  # a topic is declared in topics/, or it does not exist
-        "offsets.topic.replication.factor": 1,
+        "offsets.topic.replication.factor": replicas,
         "offsets.topic.num.partitions": 4,
-        "transaction.state.log.replication.factor": 1,
+        "transaction.state.log.replication.factor": replicas,
         "transaction.state.log.min.isr": 1,
         "transaction.state.log.num.partitions": 4,
-        "share.coordinator.state.topic.replication.factor": 1,
+        "share.coordinator.state.topic.replication.factor": replicas,
         "share.coordinator.state.topic.min.isr": 1,
         "share.coordinator.state.topic.num.partitions": 4,
         "group.initial.rebalance.delay.ms": 0,
@@ -90,13 +91,15 @@ def prepare() -> None:
     cluster = (
         base64.urlsafe_b64encode(hashlib.md5(str(data()).encode(), usedforsecurity=False).digest()).decode().rstrip("=")
     )
-    format_tool = [*_java(), "kafka.tools.StorageTool", "format", "--ignore-formatted"]
-    done = subprocess.run(
-        [*format_tool, "-t", f"A{cluster[1:]}", "-c", str(etc() / "server.properties")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    format_logs(etc() / "server.properties", f"A{cluster[1:]}")
+
+
+def format_logs(configuration: pathlib.Path, cluster: str) -> None:
+    """Format the log folder of a broker's configuration for the cluster of that id. Problem where it cannot be."""
+    tool = [*_java(), "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster]
+    done = subprocess.run([*tool, "-c", str(configuration)], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Problem("Kafka's log folder could not be formatted", done.stdout + done.stderr, f"see {data()}")
+        raise Problem("Kafka's log folder could not be formatted", done.stdout + done.stderr, f"see {configuration}")
 
 
 def _java() -> list[str]:

@@ -110,7 +110,7 @@ def zombie(nth: int) -> None:
 @point
 def ready_late(tenths: int) -> None:
     """A worker that processes nothing for so many tenths of a second once it knows where it begins to read."""
-    consumer = importlib.import_module("processors.batching").BatchConsumer
+    consumer = importlib.import_module("processors.consumer").BatchConsumer
     real = consumer.perform_seek
 
     async def perform_seek(self: Any) -> None:
@@ -122,9 +122,21 @@ def ready_late(tenths: int) -> None:
 
 
 @point
+def takes_late(seconds: int) -> None:
+    """A worker whose pump waits so long for records, also when the partitions move meanwhile."""
+    consumer = importlib.import_module("processors.consumer").BatchConsumer
+    real = consumer._getmany
+
+    async def getmany(self: Any, active_partitions: Any, _: float) -> Any:
+        return await real(self, active_partitions, float(seconds))
+
+    consumer._getmany = getmany
+
+
+@point
 def unanswered(nth: int) -> None:
     """A worker whose Nth commit is not told how long the logs are."""
-    consumer = importlib.import_module("processors.batching").BatchConsumer
+    consumer = importlib.import_module("processors.consumer").BatchConsumer
     real, calls = consumer.highwaters, itertools.count(1)
 
     async def highwaters(self: Any, *tps: Any) -> Any:

@@ -27,9 +27,9 @@ BOARDS = boards()
 
 
 @pytest.fixture(scope="module")
-def superset(filled: pathlib.Path) -> str:
+def superset(settled: pathlib.Path) -> str:
     """The address of the running Superset, once every gold table that it reads has rows."""
-    assert filled.exists()
+    assert settled.exists()
     return addresses.superset_url()
 
 

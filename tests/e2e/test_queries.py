@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from benchmarks import queries
 
 
-def test_every_chart_and_filter_is_asked(filled: pathlib.Path) -> None:
-    assert filled.exists()
+def test_every_chart_and_filter_is_asked(settled: pathlib.Path) -> None:
+    assert settled.exists()
     done = CliRunner().invoke(queries.main, ["--times", "1", "--only", "tweet-analytics", "--limit", "600"])
     assert done.exit_code == 0, done.output
     assert all(name in done.output for name in ("Tweets around the world", "Top hashtags", "choices of country"))

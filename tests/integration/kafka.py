@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from processors.records import Record
 from riverhouse import brokers
@@ -14,10 +14,19 @@ from topics import progress
 
 
 def wait_for(what: str, condition: Callable[[], object], within_s: float = 240, every_s: float = 0.1) -> None:
-    """Return once `condition` holds; AssertionError, naming `what`, when it does not in time."""
+    """Return once `condition` holds; AssertionError, naming `what`, when it does not in time.
+
+    A broker that does not answer is a condition that does not hold yet.
+    """
     deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
+    while True:
+        why: object = ""
+        try:
+            if condition():
+                return
+        except KafkaException as e:
+            why = e
+        assert time.monotonic() < deadline, f"not within {within_s} s: {what} {why}"
         time.sleep(every_s)
 
 

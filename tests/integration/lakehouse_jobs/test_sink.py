@@ -16,6 +16,7 @@ import pytest
 from lakehouse_jobs import fences, lake, ledger, maintenance, tables, trino_client, tweets, views, writer_lock
 from lakehouse_jobs.compaction import FILES_MIN
 from lakehouse_jobs.problem import LakeError
+from lakehouse_jobs.shape import Shape
 from riverhouse import addresses
 from riverhouse.rejected.letters import STATES
 from tests.integration.certificates import tls
@@ -198,7 +199,11 @@ def test_maintenance_changes_files_and_no_row(world: World, sink: SinkProcess) -
     world.send(20)  # a newer snapshot, so that the one that replaced the files can expire and take them with it
     sink.wait_for(world)
     wait_for("expiry deletes the files that were replaced", maintained_to_the_last_file)
-    assert all(len(lake.catalog().load_table(name).snapshots()) <= 3 for name in names)
+    for name in names:
+        made_of = Shape.of(lake.catalog().load_table(name))
+        assert made_of.rows == len(lakehouse.positions(name))
+        assert made_of.snapshots <= 3
+        assert made_of.manifests <= int(lake.PROPERTIES["commit.manifest.min-count-to-merge"]), name
 
 
 def maintained_to_the_last_file() -> bool:
