@@ -122,18 +122,6 @@ def ready_late(tenths: int) -> None:
 
 
 @point
-def takes_late(seconds: int) -> None:
-    """A worker whose pump waits so long for records, also when the partitions move meanwhile."""
-    consumer = importlib.import_module("processors.consumer").BatchConsumer
-    real = consumer._getmany
-
-    async def getmany(self: Any, active_partitions: Any, _: float) -> Any:
-        return await real(self, active_partitions, float(seconds))
-
-    consumer._getmany = getmany
-
-
-@point
 def unanswered(nth: int) -> None:
     """A worker whose Nth commit is not told how long the logs are."""
     consumer = importlib.import_module("processors.consumer").BatchConsumer

@@ -14,7 +14,6 @@ from tests.chaos import programs
 from tests.chaos.checks import tails
 from tests.chaos.programs import check, finish, killed, produce, worker
 from tests.integration.kafka import committed, end_offsets, wait_for
-from tests.integration.processors.workers import dealt
 from topics.tweets import TWEETS
 
 EVENTS = 1500
@@ -71,18 +70,6 @@ def test_what_is_read_before_the_worker_is_ready_is_not_lost() -> None:
         produce(EVENTS)
     with worker(1, "ready-late", "20") as second:  # it fetches while it is not ready, since it has a state to read back
         finish(second)
-    check()
-
-
-def test_what_comes_while_partitions_move_is_not_lost() -> None:
-    """Asked for before the group had a new generation, it comes after the partitions have been sought."""
-    produce(EVENTS)
-    with worker(0, "takes-late", "20") as first:
-        finish(first)
-        with worker(1):
-            wait_for("two workers have partitions", lambda: sorted(map(bool, dealt())) == [True, True])
-            produce(EVENTS)
-            finish(first)
     check()
 
 

@@ -30,6 +30,13 @@ from tests.sim import world
 
 EVENTS = 12_000
 READY = "Worker ready"
+# Its pump asks for records and waits long for some, also while the partitions move.
+PATIENT = """
+import processors.consumer as c
+real = c.BatchConsumer._getmany
+async def getmany(self, active, _): return await real(self, active, 30.0)
+c.BatchConsumer._getmany = getmany
+"""
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +49,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
     home = tmp_path_factory.mktemp("workers")
     with start_stack(home, only=("kafka", "registry", "topics"), settings_env={**settings, **tls(home)}):
         yield home
+
+
+def test_what_comes_while_partitions_move_is_not_lost(folder: pathlib.Path) -> None:
+    """It was asked for in an earlier generation, and comes after the partitions were sought. No record was there before, none comes later."""
+    with worker(folder, 5, PATIENT) as first:
+        wait_for("the first worker has read its partitions back", lambda: said(folder, 5, READY) == 1)
+        with worker(folder, 6) as second:
+            wait_for("both have partitions", lambda: said(folder, 5, READY) == 2 and said(folder, 6, READY))
+            send(STREAM.raw.name, world.raw_partitions(10, partitions=3, events=900))
+            wait_for("all is done", all_done, within_s=90)
+            for process in (second, first):
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(30) == 0
+    check_topics()
 
 
 def test_kills_and_moves_change_no_number(folder: pathlib.Path) -> None:
