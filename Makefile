@@ -31,12 +31,7 @@ clean: ## stop everything, delete data and logs
 
 ##@ Develop
 test: setup ## all tests, on their own ports and folders; ARGS="-k name" for some
-ifdef ARGS
 	@$(CORE)/python -m pytest $(ARGS)
-else # two files at a time, but for those whose stacks take the whole machine
-	@$(CORE)/python -m pytest -n 2 --dist loadfile tests/unit tests/sim tests/integration
-	@$(CORE)/python -m pytest tests/chaos tests/e2e
-endif
 
 lint: setup ## ruff and mypy
 	@$(CORE)/ruff check .
