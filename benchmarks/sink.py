@@ -7,7 +7,7 @@ once more into a new table, which is measured, in turn with the others. In the e
 - Spark's append: `from_json` with the table's columns, and Iceberg's streaming append; nothing drops a repeat.
 - Spark, repeats dropped: the same behind `dropDuplicatesWithinWatermark` over the positions in the raw topic.
 
-Spark is as it comes (both compilers, a thread for each processor), but for its memory, which is that of the sink.
+Spark has both of Java's compilers and a thread for each processor; memory, one partition for shuffles and the other settings are the sink's.
 """
 
 from __future__ import annotations

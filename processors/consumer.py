@@ -37,9 +37,8 @@ class BatchConsumer(driver.Consumer):
         self.next_due: dict[TP, int] = {}  # base of the next batch that may be processed
         self.started_at: dict[TP, tuple[int, int]] = {}  # (first position, committed) of a partition just sought
         self.covered: dict[TP, int] = {}  # what accepted commits cover
-        self.seeking = (
-            False  # nothing is taken meanwhile: it would be read from where the seek put the position, and be lost
-        )
+        # While partitions are sought nothing is taken: the position would be behind what nobody has queued.
+        self.seeking = False
         self.asked_in = -1  # the generation of the group in which the pump asks for batches
         self.working = asyncio.Lock()  # held while a body runs, and while outputs are flushed for a commit
 
