@@ -42,7 +42,7 @@ from benchmarks.throughput.truth import fill
 from lakehouse_jobs import lake, resume, row_hash, spark, tables
 from lakehouse_jobs.routes import all_routes
 from lakehouse_jobs.schema import arrow
-from lakehouse_jobs.sink import Sink, start
+from lakehouse_jobs.sink import sinks, start
 from riverhouse import addresses
 from riverhouse.clock import monotonic
 from riverhouse.local.testing import start_stack
@@ -63,8 +63,8 @@ def our_sink(application: SparkSession) -> str:
     """Fill silver; the table's name."""
     _drop(SILVER.name)
     tables.create(lake.catalog(), SILVER)
-    resume.forget_checkpoint()
-    sink = Sink(threading.Event(), {CLEAN: all_routes()[CLEAN]})
+    resume.forget(resume.checkpoints())
+    (sink,) = sinks({CLEAN: all_routes()[CLEAN]}, threading.Event())
     _finish(start(application, sink, once=True))
     return SILVER.name
 

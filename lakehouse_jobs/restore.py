@@ -112,7 +112,7 @@ def swap(name: str, *, hold: bool) -> None:
     with _sink_stopped(), writer_lock.only_writer() as session, shared_files.kept():
         if hold:
             resume.hold(f"the lake was set back to the side {name!r} and is to stay there")
-        resume.forget_checkpoint()
+        resume.forget(resume.checkpoints())
         replaced = sides.swap(name, session)
     console.print(f"{name} is live now; {replaced.what.split(':')[0]} is the side {name}")
     console.print(

@@ -27,28 +27,33 @@ from topics.sides import physical
 log = logger(__name__)
 
 
-def checkpoint() -> pathlib.Path:
-    """The folder of the sink's query."""
+def checkpoints() -> pathlib.Path:
+    """The folder of the sink's queries."""
     return addresses.data() / "checkpoints" / "sink"
 
 
-def continues() -> bool:
-    """Whether there is a checkpoint to go on from. One without a planned batch is forgotten.
+def checkpoint(query: str) -> pathlib.Path:
+    """The folder of one query."""
+    return checkpoints() / query
+
+
+def continues(query: str) -> bool:
+    """Whether there is a checkpoint that the query goes on from. One without a planned batch is forgotten.
 
     A sink that is killed while it plans its first batch leaves a temporary file, and Spark would refuse the folder for good.
     """
-    if any(p.name.isdigit() for p in checkpoint().glob("offsets/*")):
+    if any(p.name.isdigit() for p in checkpoint(query).glob("offsets/*")):
         return True
-    forget_checkpoint()
+    forget(checkpoint(query))
     return False
 
 
-def forget_checkpoint() -> None:
-    """Set the checkpoint aside in one step, then delete it: half a checkpoint would be worse than none."""
-    aside = checkpoint().with_name("sink.replaced")
+def forget(folder: pathlib.Path) -> None:
+    """Set a query's checkpoint aside, or that of all, in one step, then delete it: half a checkpoint would be worse than none."""
+    aside = checkpoints().with_name("sink.replaced")
     shutil.rmtree(aside, ignore_errors=True)
-    if checkpoint().exists():
-        checkpoint().rename(aside)
+    if folder.exists():
+        folder.rename(aside)
         shutil.rmtree(aside)
 
 

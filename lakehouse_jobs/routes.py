@@ -36,11 +36,15 @@ class Rows:
 
 @dataclass(frozen=True)
 class Route:
-    """One topic's way into one table. `rows` takes the topic's records of a batch and the sink's time."""
+    """One topic's way into one table. `rows` takes the topic's records of a batch and the sink's time.
+
+    `archive`: what is kept for audits and replays, and nobody waits for. All topics of a table agree on it.
+    """
 
     topic: str
     table: str
     rows: Callable[[pa.Table, dt.datetime], Rows]
+    archive: bool = False
 
 
 def all_routes(streams: Sequence[Stream] = STREAMS) -> dict[str, Route]:
@@ -54,8 +58,8 @@ def all_routes(streams: Sequence[Stream] = STREAMS) -> dict[str, Route]:
 def routes(stream: Stream) -> list[Route]:
     of_streams = [
         _caused(stream, stream.clean, tables.silver(stream)),
-        _caused(stream, stream.duplicates, tables.DUPLICATES),
-        _caused(stream, stream.rejected, tables.QUARANTINE),
+        _caused(stream, stream.duplicates, tables.DUPLICATES, archive=True),
+        _caused(stream, stream.rejected, tables.QUARANTINE, archive=True),
     ]
     return [_raw(stream), *of_streams, *(_kpi(k) for k in stream.kpis)]
 
@@ -81,10 +85,10 @@ def _raw(stream: Stream) -> Route:
         data = pa.table([columns[n].cast(schema.field(n).type) for n in schema.names], schema=schema)
         return Rows(data, _logs(records), records["offset"].to_pylist())
 
-    return Route(stream.raw.name, spec.name, rows)
+    return Route(stream.raw.name, spec.name, rows, archive=True)
 
 
-def _caused(stream: Stream, topic: Topic, spec: tables.TableSpec) -> Route:
+def _caused(stream: Stream, topic: Topic, spec: tables.TableSpec, *, archive: bool = False) -> Route:
     """A topic whose records name the raw position they were made from: that is their place, not their Kafka offset."""
     schema = arrow(spec.schema)
     decoder = msgspec.json.Decoder(topic.value)
@@ -96,7 +100,7 @@ def _caused(stream: Stream, topic: Topic, spec: tables.TableSpec) -> Route:
         data = _arrow(schema, events, known if "stream" in schema.names else {})
         return Rows(data, [f"{topic.name}/{e.raw_partition}" for e in events], [position(e) for e in events])
 
-    return Route(topic.name, spec.name, rows)
+    return Route(topic.name, spec.name, rows, archive)
 
 
 def _kpi(kpi: Kpi) -> Route:

@@ -1,14 +1,15 @@
-"""The sink: Kafka → bronze, silver and the KPI log, by one streaming query in one Spark application.
+"""The sink: Kafka → silver, the KPI log and bronze, by two streaming queries in one Spark application.
 
-    tweets.raw ─────────┐                            ┌─▶ bronze.tweets
-    tweets.clean ───────┤  micro-batch   split by    ├─▶ silver.tweets
-    tweets.duplicates ──┼─▶ of `lake.  ──topic──────▶┼─▶ silver.duplicates      one commit for each table touched,
-    tweets.rejected ────┤  trigger_s`                ├─▶ silver.quarantine      its fence in the snapshot
-    tweets.kpi.* ───────┘                            └─▶ gold.kpi_log
+    tweets.clean ───────┬─▶ live: micro-batch of   ──split by──┬─▶ silver.tweets
+    tweets.kpi.* ───────┘   `lake.trigger_s`         topic     └─▶ gold.kpi_log
+    tweets.raw ─────────┐                                      ┌─▶ bronze.tweets         one commit for each table touched,
+    tweets.duplicates ──┼─▶ archive: of `lake.   ──split by────┼─▶ silver.duplicates     its fence in the snapshot
+    tweets.rejected ────┘   archive_trigger_s`       topic     └─▶ silver.quarantine
 
-Spark plans the offsets, reads all partitions at once and keeps the checkpoint; a batch comes to the driver as Arrow and
-PyIceberg commits it, in a quarter of the CPU time of Spark's own writer at this batch size. The checkpoint only saves
-work: what it hands out twice, the fences drop. Beside the query two threads refresh gold and maintain the tables.
+Nobody waits for the archive, which has half of all commits: at its own pace these are few, and its files larger, so what is
+looked at can come more often. Spark plans the offsets, reads all partitions at once and keeps the checkpoints; a batch comes to the
+driver as Arrow and PyIceberg commits it, in a quarter of the CPU time of Spark's own writer at this batch size. The checkpoint only
+saves work: what it hands out twice, the fences drop. Beside the queries two threads refresh gold and maintain the tables.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import contextlib
 import logging
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from confluent_kafka import KafkaException
@@ -44,12 +45,17 @@ class Stopping(Exception):  # noqa: N818 - not an error: a batch that must not b
 
 
 class Sink:
-    """What a micro-batch is handed to. `stopping` is set once, by a signal or by a thread that failed."""
+    """One query's part: what its micro-batches are handed to. `stopping` is set once, by a signal or by a thread that failed.
 
-    def __init__(self, stopping: threading.Event, routes: Mapping[str, Route] | None = None) -> None:
+    `trigger_s`: the interval of the micro-batches.
+    """
+
+    def __init__(self, name: str, routes: Mapping[str, Route], trigger_s: float, stopping: threading.Event) -> None:
+        self.name = name
+        self.routes = routes
+        self.trigger_s = trigger_s
         self.stopping = stopping
-        self.routes = routes or all_routes()
-        self.tables = {name: FencedTable(name) for name in {r.table for r in self.routes.values()}}
+        self.tables = {name: FencedTable(name) for name in {r.table for r in routes.values()}}
         self.failure: Exception | None = None
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="commit")
 
@@ -75,12 +81,21 @@ class Sink:
         total_s = clock.monotonic() - began
         log.info(
             "batch",
+            query=self.name,
             id=batch_id,
             records=records.num_rows,
             kept=kept,
             read_s=round(read_s, 3),
             total_s=round(total_s, 3),
         )
+
+
+def sinks(routes: Mapping[str, Route], stopping: threading.Event) -> list[Sink]:
+    """The sink's queries over some routes: of what is looked at, and of the archive."""
+    live = {topic: r for topic, r in routes.items() if not r.archive}
+    archive = {topic: r for topic, r in routes.items() if r.archive}
+    paced = ("live", live, load().lake.trigger_s), ("archive", archive, load().lake.archive_trigger_s)
+    return [Sink(name, own, trigger_s, stopping) for name, own, trigger_s in paced if own]
 
 
 def run() -> None:
@@ -95,15 +110,16 @@ def run() -> None:
         starting = java.submit(spark.session, "riverhouse-sink")  # takes as long as looking at all tables does
         for line in tables.create_all(lake.catalog()):
             log.info("table", did=line)
-        require_topics(list(all_routes()))
-        sink = Sink(stopping)
+        routes = all_routes()
+        require_topics(list(routes))
+        both = sinks(routes, stopping)
         application = starting.result()
-        query = start(application, sink)
-        threads = [gold.start(application, stopping), maintenance.start(application, session, sink.tables, stopping)]
-        log.info("started", topics=sorted(sink.routes), tables=sorted(sink.tables))
+        queries = [start(application, sink) for sink in both]
+        targets = {name: table for sink in both for name, table in sink.tables.items()}
+        threads = [gold.start(application, stopping), maintenance.start(application, session, targets, stopping)]
+        log.info("started", topics=sorted(routes), tables=sorted(targets))
         try:
-            supervise(query, sink, threads)
-            stopping.set()
+            supervise(both, queries, threads)
             for t in threads:  # after an error nobody waits: what is half done the next sink does again
                 t.join(timeout=30)
         finally:
@@ -113,7 +129,7 @@ def run() -> None:
 
 
 def start(application: SparkSession, sink: Sink, *, once: bool = False) -> StreamingQuery:
-    """Start the query over all routed topics, where there is no checkpoint from the fences.
+    """Start a sink's query over its topics, where there is no checkpoint from the fences.
 
     A topic added later is read from its beginning. `once`: the query ends when it has taken what is there now.
     """
@@ -122,7 +138,7 @@ def start(application: SparkSession, sink: Sink, *, once: bool = False) -> Strea
         "kafka.bootstrap.servers": addresses.bootstrap(),
         **brokers.java("kafka."),
         "subscribe": ",".join(sorted(map(physical, sink.routes))),
-        "startingOffsets": "earliest" if resume.continues() else resume.starting_offsets(sink.routes),
+        "startingOffsets": "earliest" if resume.continues(sink.name) else resume.starting_offsets(sink.routes),
         "failOnDataLoss": "true",
         "maxOffsetsPerTrigger": str(settings.lake.batch_records),
         "includeHeaders": "true",
@@ -131,33 +147,49 @@ def start(application: SparkSession, sink: Sink, *, once: bool = False) -> Strea
     records = application.readStream.format("kafka").options(**options).load()
     if settings.side:
         records = records.withColumn("topic", F.expr(f"substring(topic, {len(physical('')) + 1})"))
-    writer = records.withColumn("headers", F.map_from_entries("headers")).select(*RECORD).writeStream.queryName("sink")
-    every = f"{round(settings.lake.trigger_s * 1000)} milliseconds"
+    writer = (
+        records.withColumn("headers", F.map_from_entries("headers")).select(*RECORD).writeStream.queryName(sink.name)
+    )
+    every = f"{round(sink.trigger_s * 1000)} milliseconds"
+    application.sparkContext.setLocalProperty(
+        "spark.scheduler.pool", sink.name
+    )  # the query's thread has it from this one
     return (
         (writer.trigger(availableNow=True) if once else writer.trigger(processingTime=every))
-        .option("checkpointLocation", resume.checkpoint().as_uri())
+        .option("checkpointLocation", resume.checkpoint(sink.name).as_uri())
         .foreachBatch(sink.take)
         .start()
     )
 
 
-def supervise(query: StreamingQuery, sink: Sink, threads: list[threading.Thread]) -> None:
-    """Wait until the wish to stop, then stop the query between two batches (stopping one inside overflows Spark's stack)."""
-    while not sink.stopping.wait(0.5) and query.isActive:
+def supervise(sinks: Sequence[Sink], queries: Sequence[StreamingQuery], threads: Sequence[threading.Thread]) -> None:
+    """Wait until the wish to stop, then stop the queries between two batches (stopping one inside overflows Spark's stack)."""
+    stopping = sinks[0].stopping
+    while not stopping.wait(0.5) and all(q.isActive for q in queries):
         if dead := [t.name for t in threads if not t.is_alive()]:
             raise LakeError(
                 f"the thread {dead[0]} has ended",
                 "its error is in the log above",
                 "the sink is started again by `riverhouse up`",
             )
-    while query.isActive and query.status["isTriggerActive"]:  # the running batch ends; the next raises Stopping
-        clock.sleep(0.02)
-    query.stop()
+    stopping.set()
+    for query in queries:
+        while query.isActive and query.status["isTriggerActive"]:  # the running batch ends; the next raises Stopping
+            clock.sleep(0.02)
+        query.stop()
+    for sink, query in zip(sinks, queries, strict=True):
+        require_no_failure(sink, query)
+
+
+def require_no_failure(sink: Sink, query: StreamingQuery) -> None:
+    """LakeError where a query has ended by one."""
     if isinstance(sink.failure, LakeError):
         raise sink.failure
     if (error := query.exception()) and not isinstance(sink.failure, Stopping):
         hint = "see the log above; what was read is safe, a restart continues"
-        raise LakeError("the sink's query has ended", f"{sink.failure or error}"[:2000], hint) from sink.failure
+        raise LakeError(
+            f"the sink's query {sink.name!r} has ended", f"{sink.failure or error}"[:2000], hint
+        ) from sink.failure
 
 
 def require_topics(names: list[str], wait_s: float = 30) -> None:

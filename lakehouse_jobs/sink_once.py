@@ -1,6 +1,6 @@
 """`sink-once BUSINESS…`: take what the topics of some businesses hold now, bring their gold up to it, and end.
 
-The sink's own query, routes and fences, without its threads: what a replay fills its side with (docs/replay.md).
+The sink's own queries, routes and fences, without its threads: what a replay fills its side with (docs/replay.md).
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from collections.abc import Collection
 from pyspark.sql import SparkSession
 
 from lakehouse_jobs import gold, spark, tables, writer_lock
-from lakehouse_jobs.problem import LakeError
 from lakehouse_jobs.routes import all_routes
-from lakehouse_jobs.sink import Sink, require_topics, start
+from lakehouse_jobs.sink import require_no_failure, require_topics, sinks, start
 from lakehouse_jobs.tables import GOLD_TABLES
 from riverhouse import addresses, clock
 from riverhouse.logs import configure, logger
@@ -33,13 +32,12 @@ def run(businesses: Collection[str], *, with_gold: bool = True) -> None:
         require_topics([physical(t) for t in routes])
         application = spark.session("riverhouse-sink-once")
         try:
-            sink = Sink(threading.Event(), routes)
-            query = start(application, sink, once=True)
-            while not query.awaitTermination(1) and query.isActive:
-                pass
-            if sink.failure or query.exception():
-                detail = f"{sink.failure or query.exception()}"[:2000]
-                raise LakeError("the sink's query has failed", detail, "see the log above") from sink.failure
+            both = sinks(routes, threading.Event())
+            queries = [start(application, sink, once=True) for sink in both]
+            for sink, query in zip(both, queries, strict=True):
+                while not query.awaitTermination(1) and query.isActive:
+                    pass
+                require_no_failure(sink, query)
             if with_gold:
                 refresh(application, businesses)
         finally:

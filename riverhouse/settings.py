@@ -85,7 +85,12 @@ class Lake(BaseModel):
     warehouse: str = Field(
         "", description="where tables live, a file:// or s3:// address; empty: under the home folder"
     )
-    trigger_s: float = Field(default=2.0, gt=0, description="the sink's micro-batch interval")
+    trigger_s: float = Field(
+        default=1.0, gt=0, description="the sink's interval between commits of silver and live KPIs"
+    )
+    archive_trigger_s: float = Field(
+        default=8.0, gt=0, description="the same of bronze, duplicates and quarantine, which nobody waits for"
+    )
     batch_records: int = Field(default=30_000, ge=1000, description="most records in one micro-batch")
     gold_interval_s: float = Field(
         default=15.0, gt=0, description="how often gold is refreshed from silver; slow tables in proportion"

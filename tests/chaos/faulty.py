@@ -169,7 +169,7 @@ def without_the_lock(nth: int) -> None:
     """Sink number N, which believes that it is the only writer, with a checkpoint of its own."""
     writer_lock = importlib.import_module("lakehouse_jobs.writer_lock")
     resume = importlib.import_module("lakehouse_jobs.resume")
-    checkpoint: Callable[[], pathlib.Path] = resume.checkpoint
+    checkpoints: Callable[[], pathlib.Path] = resume.checkpoints
 
     @contextlib.contextmanager
     def only_writer(wait_s: float = 30) -> Iterator[Any]:
@@ -180,7 +180,7 @@ def without_the_lock(nth: int) -> None:
             session.close()
 
     writer_lock.only_writer = only_writer
-    resume.checkpoint = lambda: checkpoint().with_name(f"sink-{nth}")
+    resume.checkpoints = lambda: checkpoints().with_name(f"sink-{nth}")
 
 
 def main(argv: list[str]) -> None:

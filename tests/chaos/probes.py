@@ -100,9 +100,9 @@ def probes() -> list[Probe]:
         Probe("workers-tweets", of_tweets.processed),
         Probe("workers-animeverse", lambda: {"all": sum(of_animeverse.processed().values())}),
         Probe("sink", _bronze, 1.0),
-        Probe("trino", _trino, 1.0, only_when_hurt=True),
-        Probe("postgres", lambda: _answers(postgres.probe), 0.5, only_when_hurt=True),
-        Probe("registry", lambda: _answers(registry.REGISTRY.probe), 0.5, only_when_hurt=True),
+        Probe("trino", _trino, 1.0, counts=False, only_when_hurt=True),
+        Probe("postgres", lambda: _answers(postgres.probe), 0.5, counts=False, only_when_hurt=True),
+        Probe("registry", lambda: _answers(registry.REGISTRY.probe), 0.5, counts=False, only_when_hurt=True),
     ]
 
 

@@ -1,8 +1,8 @@
 """How long after each blow the numbers moved again.
 
 A probe is asked again and again for counters that must grow: committed offsets, fences, a topic's end. After a blow the first
-answer to a question that was asked later is the baseline; recovered is what has passed it in every counter. A probe
-without counters is recovered when it answers. A blow on something that has not recovered yet, or on what it needs, starts its
+answer to a question that was asked later is the baseline; recovered is what has passed it in every counter. A probe that counts
+nothing is recovered when it answers. A blow on something that has not recovered yet, or on what it needs, starts its
 clock again: what counts is the time since the last one.
 """
 
@@ -51,6 +51,7 @@ class Probe:
     name: str
     read: Callable[[], Counters]
     every_s: float = 0.5
+    counts: bool = True  # else an answer is all that is wanted
     only_when_hurt: bool = False  # asking costs too much to do it for nothing
     held: int = 0  # blows that are still going on
     blow: _Blow | None = None
@@ -128,10 +129,12 @@ class Watch:
         blow = probe.blow
         if blow is None or probe.held or asked_at < blow.since:
             return None
-        if blow.baseline is None and counters:
+        if probe.counts and blow.baseline is None:
             blow.baseline = counters
             return None
-        if all(counters.get(k, 0) > v for k, v in (blow.baseline or {}).items()):
-            probe.blow = None
-            return Recovery(probe.name, blow.what, blow.target, time.monotonic() - blow.since)
-        return None
+        # No counters at all, such as the fence of a table that has no commit yet, is an answer but no progress.
+        moved = bool(counters) and all(counters.get(k, 0) > v for k, v in (blow.baseline or {}).items())
+        if probe.counts and not moved:
+            return None
+        probe.blow = None
+        return Recovery(probe.name, blow.what, blow.target, time.monotonic() - blow.since)

@@ -24,7 +24,7 @@ from topics.animeverse.stock import STOCK
 from topics.contract import Rejected, Stream
 
 SETTINGS = {
-    "RIVERHOUSE_LAKE__TRIGGER_S": "1", "RIVERHOUSE_LAKE__GOLD_INTERVAL_S": "5", "RIVERHOUSE_LAKE__SPARK_HEAP_MB": "768",
+    "RIVERHOUSE_LAKE__TRIGGER_S": "1", "RIVERHOUSE_LAKE__ARCHIVE_TRIGGER_S": "1", "RIVERHOUSE_LAKE__GOLD_INTERVAL_S": "5", "RIVERHOUSE_LAKE__SPARK_HEAP_MB": "768",
 }  # fmt: skip
 
 

@@ -31,7 +31,7 @@ from topics.catalogue import STREAMS
 from topics.tweets import TWEETS, VOLUME_BY_REGION
 
 SETTINGS = {
-    "RIVERHOUSE_LAKE__TRIGGER_S": "1", "RIVERHOUSE_LAKE__GOLD_INTERVAL_S": "1", "RIVERHOUSE_LAKE__SPARK_HEAP_MB": "768",
+    "RIVERHOUSE_LAKE__TRIGGER_S": "1", "RIVERHOUSE_LAKE__ARCHIVE_TRIGGER_S": "1", "RIVERHOUSE_LAKE__GOLD_INTERVAL_S": "1", "RIVERHOUSE_LAKE__SPARK_HEAP_MB": "768",
     "RIVERHOUSE_LAKE__MAINTENANCE_INTERVAL_S": "3600", "RIVERHOUSE_LAKE__SNAPSHOTS_KEPT_S": "3600",
 }  # fmt: skip
 FIRST_FIGURE = {"tweets": "gold.tweet_volume_by_region", "animeverse": "gold.sales_by_minute"}

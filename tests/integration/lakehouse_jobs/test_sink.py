@@ -27,6 +27,7 @@ from topics.tweets import VOLUME_BY_REGION
 
 SETTINGS = {
     "RIVERHOUSE_LAKE__TRIGGER_S": "1",
+    "RIVERHOUSE_LAKE__ARCHIVE_TRIGGER_S": "1",
     "RIVERHOUSE_LAKE__GOLD_INTERVAL_S": "1",
     "RIVERHOUSE_LAKE__MAINTENANCE_INTERVAL_S": "3600",  # the tests ask for it
     "RIVERHOUSE_LAKE__SNAPSHOTS_KEPT_S": "1",
@@ -85,9 +86,9 @@ def test_a_checkpoint_without_a_batch_repeats_nothing(world: World, sink: SinkPr
     """What a sink leaves that is killed while it plans its first batch."""
     assert sink.stop() == 0
     checkpoint = addresses.home() / "data" / "checkpoints" / "sink"
-    for path in checkpoint.glob("commits/*"):
+    for path in checkpoint.glob("*/commits/*"):
         path.unlink()
-    for path in checkpoint.glob("offsets/*"):
+    for path in checkpoint.glob("*/offsets/*"):
         path.replace(path.with_name(".0.left.tmp"))
     world.send(50)
     sink.start()

@@ -72,3 +72,14 @@ def test_what_never_answers_stays_open() -> None:
         assert not happens(probe, lambda: probe.watch.recoveries)
     [left] = probe.watch.open()
     assert left.target == "sink-jvm"
+
+
+def test_an_answer_without_counters_is_no_progress() -> None:
+    """A sink that is killed again and again before its first commit: its tables have no fence, and it is not back."""
+    probe = Counting()
+    with probe.watch.running():
+        probe.watch.disturb("sink", "kill")
+        assert asked(probe)
+        assert not happens(probe, lambda: probe.watch.recoveries)
+        probe.counters["a"] = 1
+        assert becomes(lambda: len(probe.watch.recoveries) == 1)

@@ -41,6 +41,15 @@ def test_every_topic_but_the_processors_own_and_rankings_and_gauges_has_a_table(
     assert set(KNOWN) == kept - rankings - {g.topic for s in STREAMS for g in s.gauges}
 
 
+def test_a_table_is_fed_by_one_query() -> None:
+    """Two queries that commit to one table would move its fence behind each other's back."""
+    archive = {r.table for r in KNOWN.values() if r.archive}
+    live = {r.table for r in KNOWN.values() if not r.archive}
+    assert not archive & live
+    assert {"bronze.tweets", "silver.duplicates", "silver.quarantine"} <= archive
+    assert {"silver.tweets", "gold.kpi_log"} <= live
+
+
 def test_bronze_keeps_bytes_headers_and_position() -> None:
     rows = routes.split(records(("tweets.raw", 2, 7, b"not json")), KNOWN, NOW)["bronze.tweets"]
     assert rows.data.to_pylist() == [
