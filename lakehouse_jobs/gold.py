@@ -41,6 +41,7 @@ def start(spark: SparkSession, stopping: threading.Event) -> threading.Thread:
 
     def loop() -> None:
         spark.sparkContext.setLocalProperty("spark.scheduler.pool", "gold")
+        background.give_way(spark)
         interval = load().lake.gold_interval_s
         cadence = Cadence(GOLD_TABLES, interval / USUAL_S)
         pause = min(2.0, interval)

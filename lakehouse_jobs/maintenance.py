@@ -36,6 +36,7 @@ def start(
 
     def loop() -> None:
         application.sparkContext.setLocalProperty("spark.scheduler.pool", "maintenance")
+        background.give_way(application)
         writer_lock.listen(session, ASK)
         due = clock.monotonic() + load().lake.maintenance_interval_s
         while not stopping.is_set():

@@ -111,6 +111,8 @@ def _kpi(kpi: Kpi) -> Route:
     def rows(records: pa.Table, taken_at: dt.datetime) -> Rows:
         _ = taken_at
         figures = _decode(decoder, records, kpi.topic)
+        newest = _newest(records["key"].to_pylist(), figures)
+        records, figures = records.take(newest), [figures[i] for i in newest]
         known: dict[str, Any] = {
             "kpi": [kpi.topic] * len(figures),
             "dimensions": [[(d, getattr(f, d)) for d in kpi.dimensions] for f in figures],
@@ -122,6 +124,15 @@ def _kpi(kpi: Kpi) -> Route:
         return Rows(_arrow(schema, figures, known), _logs(records), records["offset"].to_pylist())
 
     return Route(kpi.topic, tables.KPI_LOG.name, rows)
+
+
+def _newest(keys: Sequence[bytes], figures: Sequence[Any]) -> list[int]:
+    """Which records hold the newest revision of their cell, in log order: of a batch the log needs no other, as after compaction."""
+    found: dict[bytes, int] = {}
+    for i, key in enumerate(keys):
+        if key not in found or figures[i].revision >= figures[found[key]].revision:
+            found[key] = i
+    return sorted(found.values())
 
 
 def _arrow(schema: pa.Schema, values: Sequence[Any], known: dict[str, Any]) -> pa.Table:

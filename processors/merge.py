@@ -15,6 +15,7 @@ topic keeps records is no longer waited for; what it then brings for a dropped w
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -65,6 +66,9 @@ class Merge:
         self.cells: dict[Window, dict[Dims, dict[int, Share]]] = {}
         self.progress: dict[int, Progress] = {}
         self.closed: set[Window] = set()
+        # Before these watermarks (s) no window closes or expires: without them each publication would walk over all windows.
+        self._next_close = self._next_expiry = float("inf")
+        self._as_of: dict[str, int] = {}  # of what is being published
         self._buffers: dict[int, list[Partial]] = defaultdict(list)
         self._dirty: dict[Window, dict[Dims, None]] = defaultdict(dict)  # a set's order would change from run to run
         self._kpis = {k.topic: k for k in stream.kpis}
@@ -109,6 +113,7 @@ class Merge:
         watermark = self.watermark(now)
         out: list[Output] = []
         self._close(watermark)
+        self._as_of = {str(p): self.progress[p].offset for p in sorted(self.progress)}
         for window, dims in self._dirty.items():
             out += self._totals(window, dims)
             out += self._rank(window)
@@ -144,7 +149,9 @@ class Merge:
         if window not in self.cells and self._end(window) + self._lateness <= self._slowest():
             self.stale += 1  # dropped with the other partitions' shares: a total without them would be wrong
             return
-        shares = self.cells.setdefault(window, {}).setdefault(dims, {})
+        if window not in self.cells:
+            self._hold(window)
+        shares = self.cells[window].setdefault(dims, {})
         known = shares.get(partial.raw_partition)
         if known is None or (partial.offset, partial.measures[0]) >= (known[0], known[1][0]):
             shares[partial.raw_partition] = (partial.offset, partial.measures)
@@ -167,17 +174,31 @@ class Merge:
     def _end(self, window: Window) -> int:
         return window[1] + int(self._kpis[window[0]].window.total_seconds())
 
+    def _hold(self, window: Window) -> None:
+        """Begin a window."""
+        self.cells[window] = {}
+        end = self._end(window)
+        self._next_close = min(self._next_close, end)
+        self._next_expiry = min(self._next_expiry, end + self._lateness)
+
     def _close(self, watermark: float) -> None:
-        for window, cells in self.cells.items():
-            if window not in self.closed and self._end(window) <= watermark:
-                self.closed.add(window)
-                self._dirty[window].update(dict.fromkeys(cells))
+        if watermark < self._next_close:
+            return
+        open_ = [w for w in self.cells if w not in self.closed]
+        ended = [w for w in open_ if self._end(w) <= watermark]
+        for window in ended:
+            self.closed.add(window)
+            self._dirty[window].update(dict.fromkeys(self.cells[window]))
+        self._next_close = min((self._end(w) for w in open_ if w not in self.closed), default=float("inf"))
 
     def _expire(self) -> None:
         slowest = self._slowest()
+        if slowest < self._next_expiry:
+            return
         for window in [w for w in self.cells if self._end(w) + self._lateness <= slowest]:
             del self.cells[window]
             self.closed.discard(window)
+        self._next_expiry = min((self._end(w) + self._lateness for w in self.cells), default=float("inf"))
 
     # ── snapshots ───────────────────────────────────────────────────────────────────────────────────────────────────
     @property
@@ -192,6 +213,7 @@ class Merge:
     def restore(self, form: MergeForm, now: float) -> None:
         """Go on from a snapshot; all partitions have been heard of `now`, as when the topic is read again."""
         self.cells, self.closed = form.cells, form.closed
+        self._next_close = self._next_expiry = float("-inf")  # to be found out
         self.progress = {p: Progress(offset, watermark, now) for p, (offset, watermark) in form.progress.items()}
         self._buffers.update(form.buffers)
 
@@ -206,7 +228,7 @@ class Merge:
         return {
             "window_start_at": moment(window[1]),
             "window_end_at": moment(window[1] + int(kpi.window.total_seconds())),
-            "as_of": {str(p): self.progress[p].offset for p in sorted(self.progress)},
+            "as_of": self._as_of,
             # Grows with every event, and once more when the window closes; no two values of a cell share one, also where a
             # worker that starts anew holds a window for open that another had closed.
             "revision": 2 * changes + final,
@@ -238,9 +260,10 @@ class Merge:
 
 def total(shares: dict[int, Share]) -> list[int]:
     """The raw partitions' integers, added up."""
-    return [sum(column) for column in zip(*(s[1] for s in shares.values()), strict=True)]
+    return list(map(sum, zip(*(s[1] for s in shares.values()), strict=True)))
 
 
+@functools.lru_cache(4096)
 def moment(seconds: int) -> str:
     """RFC 3339, UTC."""
     return (EPOCH + dt.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")

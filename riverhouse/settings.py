@@ -86,7 +86,7 @@ class Lake(BaseModel):
         "", description="where tables live, a file:// or s3:// address; empty: under the home folder"
     )
     trigger_s: float = Field(
-        default=1.0, gt=0, description="the sink's interval between commits of silver and live KPIs"
+        default=1.5, gt=0, description="the sink's interval between commits of silver and live KPIs"
     )
     archive_trigger_s: float = Field(
         default=8.0, gt=0, description="the same of bronze, duplicates and quarantine, which nobody waits for"

@@ -114,6 +114,31 @@ def test_kpis_of_all_topics_share_one_log() -> None:
     }
 
 
+def test_of_one_batch_the_log_keeps_the_newest_revision_of_each_cell() -> None:
+    """Also where an older one comes after it, from a worker that has lost its partitions."""
+    state = {
+        "window_start_at": NOW,
+        "window_end_at": NOW,
+        "as_of": {"0": 9},
+        "final": False,
+        "engagement": 5,
+        "users": 1,
+    }
+    sent = [
+        (4, b"usa", "USA", 1),
+        (5, b"deu", "DEU", 7),
+        (6, b"usa", "USA", 3),
+        (7, b"deu", "DEU", 2),
+        (8, b"usa", "USA", 5),
+    ]
+    values = [{"region": region, "revision": revision, "tweets": revision, **state} for *_, region, revision in sent]
+    batch = records(*((VOLUME_BY_REGION.topic, 0, at, v) for (at, *_), v in zip(sent, values, strict=True)))
+    batch = batch.set_column(batch.schema.get_field_index("key"), "key", pa.array([key for _, key, *_ in sent]))
+    rows = routes.split(batch, KNOWN, NOW)["gold.kpi_log"]
+    assert rows.data["revision"].to_pylist() == [7, 5]
+    assert rows.positions == rows.data["kpi_offset"].to_pylist() == [5, 8]
+
+
 def test_rows_come_in_log_order_however_spark_hands_them_over() -> None:
     batch = records(*(("tweets.clean", 0, o, clean_tweet(raw_partition=0, raw_offset=o)) for o in (3, 1, 2)))
     assert routes.split(batch, KNOWN, NOW)["silver.tweets"].positions == [1, 2, 3]
