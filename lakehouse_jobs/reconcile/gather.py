@@ -129,9 +129,10 @@ class Gathering:
         """Load the tables' newest snapshots, and find out how far bronze must be: as far as anything read so far."""
         kpis = [k for s in self.got.streams for k in s.kpis]
         gold = [f"gold.{k.name}" for k in kpis if k.name in MIRRORED] + [f"gold.{s.table}" for s in self.summaries]
-        silver = [f"silver.{s.table}" for s in self.got.streams] + ["silver.duplicates", "silver.quarantine"]
+        silver = [f"silver.{s.table}" for s in self.got.streams]
         for name in (*gold, *silver):  # gold first: silver then has all that it was made from
             self.got.tables[name] = lake.catalog().load_table(name)
+        self._refused()
         for stream in self.got.streams:
             last = dict(self.got.done[stream.prefix])
             for name in gold:
@@ -143,6 +144,17 @@ class Gathering:
                 ).fetchall():
                     last[p] = max(at, last.get(p, -1))
             self.got.last[stream.prefix] = last
+
+    def _refused(self) -> None:
+        """Load duplicates and quarantine once they have what came beside the pinned silver: the sink takes them at a slower pace."""
+        topics = {
+            "silver.duplicates": [s.duplicates for s in self.got.streams],
+            "silver.quarantine": [s.rejected for s in self.got.streams],
+        }
+        wanted = {name: {k: v for t in of for k, v in positions.last_causes(t).items()} for name, of in topics.items()}
+        ledger.wait_for_sink(wanted, self._console, self._wait_s)
+        for name in topics:
+            self.got.tables[name] = lake.catalog().load_table(name)
 
     def _bronze(self, facts: Facts) -> None:
         stream, name = facts.stream, f"bronze.{facts.stream.table}"

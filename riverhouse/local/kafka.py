@@ -64,6 +64,10 @@ def properties() -> dict[str, object]:
         "inter.broker.listener.name": clients,
         "listener.security.protocol.map": f"CONTROLLER:PLAINTEXT,{clients}:{clients}",
         "log.dirs": data(),
+        # A disk that is full in the wrong moment can spoil the log of metadata, and Kafka then deletes all of it, whatever topics there are.
+        # From a snapshot it goes on; by itself it would make one after an hour.
+        "metadata.log.max.snapshot.interval.ms": 30_000,
+        "metadata.max.retention.bytes": 32 * 2**20,
         "num.partitions": load().kafka.partitions,
         "auto.create.topics.enable": "false",  # a topic is declared in topics/, or it does not exist
         "offsets.topic.replication.factor": replicas,
