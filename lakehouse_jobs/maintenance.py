@@ -26,6 +26,7 @@ from riverhouse.settings import load
 
 log = logger(__name__)
 ASK, ANSWER = "riverhouse_maintain", "riverhouse_maintained"  # PostgreSQL channels
+REST_MAX_S = 3.0
 SNAPSHOTS_MIN = 1  # kept however old they are
 
 
@@ -44,7 +45,7 @@ def start(
             writer_lock.still_held(session)
             if asked is None and clock.monotonic() < due:
                 continue
-            done = maintain(application, targets, stopping.is_set)
+            done = maintain(application, targets, stopping.is_set, gently=asked is None)
             log.info("maintained", **done)
             if asked is not None:
                 writer_lock.notify(session, ANSWER, json.dumps(done))
@@ -54,17 +55,24 @@ def start(
 
 
 def maintain(
-    application: SparkSession, targets: Mapping[str, FencedTable], stop: Callable[[], bool] = lambda: False
+    application: SparkSession,
+    targets: Mapping[str, FencedTable],
+    stop: Callable[[], bool] = lambda: False,
+    *,
+    gently: bool = False,
 ) -> dict[str, Any]:
-    """Compact and expire every table; what was done, in numbers."""
+    """Compact and expire every table; what was done, in numbers. `gently`: after each merge rest for as long as it took."""
     began, merged, expired = clock.monotonic(), compaction.Merged(), 0
     for spec in all_tables():
         if stop():
             break
         target = targets.get(spec.name)
         if target and spec.append_only:
+            since = clock.monotonic()
             merged += compaction.compact(spec, target, stop)
             target.restamp()
+            if gently:  # what is looked at should not wait for it
+                clock.sleep(min(clock.monotonic() - since, REST_MAX_S))
     with lake.lock(lake.PINNED), shared_files.deletable() as may:
         for spec in all_tables():
             older_than = clock.now() - dt.timedelta(seconds=load().lake.snapshots_kept_s)
