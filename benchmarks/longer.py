@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import click
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyiceberg.expressions import AlwaysTrue, StartsWith
 from pyiceberg.io.pyarrow import _dataframe_to_data_files
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
@@ -67,8 +66,9 @@ def earlier(rows: pa.Table, by: dt.timedelta) -> pa.Table:
 
 def of_business(name: str) -> pa.Table:
     """The table's rows of AnimeVerse."""
-    mine = StartsWith("kpi", f"{BUSINESS}.") if name == tables.KPI_LOG.name else AlwaysTrue()  # type: ignore[call-arg, misc]
-    return lake.catalog().load_table(name).scan(row_filter=mine).to_arrow()
+    table = lake.catalog().load_table(name)
+    scan = table.scan(f"kpi like '{BUSINESS}.%'") if name == tables.KPI_LOG.name else table.scan()
+    return scan.to_arrow()
 
 
 def span_of(rows: pa.Table, time: str) -> dt.timedelta:
