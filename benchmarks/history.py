@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import collections
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import click
@@ -40,6 +40,16 @@ SILVER = tables.silver(TWEETS)
 FILLED = (SILVER.name, tables.KPI_LOG.name, *(f"gold.{t.name}" for t in GOLD_TABLES))
 
 
+def add(table: Table, files: Iterable[DataFile], stamps: Mapping[str, str]) -> None:
+    """Make data files part of a table, in one commit with these properties."""
+    with (
+        table.transaction() as transaction,
+        transaction.update_snapshot(snapshot_properties=dict(stamps)).fast_append() as snapshot,
+    ):
+        for file in files:
+            snapshot.append_data_file(file)
+
+
 class Files:
     """Data files of the tables that are filled, written as they come; `commit` makes them part of the tables."""
 
@@ -57,12 +67,7 @@ class Files:
     def commit(self, stamps: Mapping[str, Mapping[str, str]]) -> None:
         """One commit for each table, with its properties."""
         for name, files in self._written.items():
-            with (
-                self.tables[name].transaction() as transaction,
-                transaction.update_snapshot(snapshot_properties=dict(stamps.get(name, {}))).fast_append() as snapshot,
-            ):
-                for file in files:
-                    snapshot.append_data_file(file)
+            add(self.tables[name], files, stamps.get(name, {}))
 
     def sizes(self) -> dict[str, tuple[int, int, int]]:
         """Of each table: rows, files, bytes."""

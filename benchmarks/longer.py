@@ -19,10 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyiceberg.io.pyarrow import _dataframe_to_data_files
 from pyiceberg.manifest import DataFile
-from pyiceberg.table import Table
 from rich.console import Console
 from rich.progress import track
 
+from benchmarks import history
 from lakehouse_jobs import lake, tables
 from lakehouse_jobs.animeverse import GOLD_TABLES
 from riverhouse import clock
@@ -78,13 +78,6 @@ def span_of(rows: pa.Table, time: str) -> dt.timedelta:
     return whole_days * DAY
 
 
-def commit(table: Table, files: list[DataFile]) -> None:
-    """One commit that adds files."""
-    with table.transaction() as transaction, transaction.update_snapshot().fast_append() as snapshot:
-        for file in files:
-            snapshot.append_data_file(file)
-
-
 def lengthen(what: Repeated, rows: pa.Table, span: dt.timedelta, times: int, density: int) -> tuple[int, int, float]:
     """Add the copies of one table's rows; rows, files and bytes that it has gained."""
     table = lake.catalog().load_table(what.name)
@@ -92,7 +85,7 @@ def lengthen(what: Repeated, rows: pa.Table, span: dt.timedelta, times: int, den
     files: list[DataFile] = []
     for back in range(1, times + 1):
         files += _dataframe_to_data_files(table.metadata, earlier(ordered, back * span), table.io)
-    commit(table, files)
+    history.add(table, files, {})
     return sum(f.record_count for f in files), len(files), sum(f.file_size_in_bytes for f in files)
 
 
