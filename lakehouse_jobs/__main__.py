@@ -12,6 +12,7 @@ COMMANDS = {  # each is a module with `main(arguments) -> exit code`
     "create-tables": ("lakehouse_jobs.tables", "make the catalogue agree with the contracts"),
     "create-views": ("lakehouse_jobs.views", "create Trino's views"),
     "sink": ("lakehouse_jobs.sink", "Kafka to bronze, silver and gold, until stopped"),
+    "background": ("lakehouse_jobs.background", "gold and maintenance; the sink starts it, and it ends with the sink"),
     "sink-once": ("lakehouse_jobs.sink_once", "the same of what is there now, and gold from it, then end"),
     "replay": ("lakehouse_jobs.replay", "history through the same processors, beside what is live, and the comparison"),
     "shape": ("lakehouse_jobs.shape", "rows, files, manifests and snapshots of each table"),

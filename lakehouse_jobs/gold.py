@@ -16,7 +16,7 @@ from pyiceberg.table import Table
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from lakehouse_jobs import background, fences, lake
+from lakehouse_jobs import fences, lake
 from lakehouse_jobs.cadence import Cadence
 from lakehouse_jobs.fences import Fence
 from lakehouse_jobs.gold_sources import Silver, prepared
@@ -36,27 +36,22 @@ BY_NAME = {t.name: t for t in GOLD_TABLES}
 Done = dict[str, float]
 
 
-def start(spark: SparkSession, stopping: threading.Event) -> threading.Thread:
-    """Refresh every `lake.gold_interval_s` in a thread of its own, until told to stop or until a refresh fails."""
-
-    def loop() -> None:
-        spark.sparkContext.setLocalProperty("spark.scheduler.pool", "gold")
-        background.give_way(spark)
-        interval = load().lake.gold_interval_s
-        cadence = Cadence(GOLD_TABLES, interval / USUAL_S)
-        pause = min(2.0, interval)
-        while not stopping.wait(pause):
-            began, looked = clock.monotonic(), list[GoldTable]()
-            with lake.lock(lake.PINNED):
-                done = refresh_all(spark, in_time(cadence, began, looked), stopping)
-            cadence.looked(began, [t for t in looked if fences.read(_target(t), fences.AS_OF)])
-            cadence.changed(done)
-            took = clock.monotonic() - began
-            if done:
-                log.info("gold", seconds=done, took_s=round(took, 2))
-            pause = max(interval - took, min(took, 2 * interval))  # the sink gets its turn, however much there is to do
-
-    return background.start(loop, "gold", stopping)
+def keep(spark: SparkSession, stopping: threading.Event) -> None:
+    """Refresh every `lake.gold_interval_s`, until told to stop or until a refresh fails."""
+    spark.sparkContext.setLocalProperty("spark.scheduler.pool", "gold")
+    interval = load().lake.gold_interval_s
+    cadence = Cadence(GOLD_TABLES, interval / USUAL_S)
+    pause = min(2.0, interval)
+    while not stopping.wait(pause):
+        began, looked = clock.monotonic(), list[GoldTable]()
+        with lake.lock(lake.PINNED):
+            done = refresh_all(spark, in_time(cadence, began, looked), stopping)
+        cadence.looked(began, [t for t in looked if fences.read(_target(t), fences.AS_OF)])
+        cadence.changed(done)
+        took = clock.monotonic() - began
+        if done:
+            log.info("gold", seconds=done, took_s=round(took, 2))
+        pause = max(interval - took, min(took, 2 * interval))  # others get their turn, however much there is to do
 
 
 def in_time(cadence: Cadence, began: float, looked: list[GoldTable]) -> Iterator[GoldTable]:

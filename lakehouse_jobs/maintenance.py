@@ -1,6 +1,6 @@
 """Keeping the lake small: compaction of small files, folding of the KPI log, expiry of old snapshots.
 
-It runs beside the sink, in its process, every `lake.maintenance_interval_s`, and whenever `riverhouse maintain` asks. Where no
+It runs beside the sink (background.py), every `lake.maintenance_interval_s`, and whenever `riverhouse maintain` asks. Where no
 sink runs, `riverhouse maintain` does the work itself, holding the writer's lock.
 """
 
@@ -10,13 +10,13 @@ import argparse
 import datetime as dt
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from psycopg2.extensions import connection
 from pyspark.sql import SparkSession
 
-from lakehouse_jobs import background, compaction, lake, shared_files, spark, writer_lock
+from lakehouse_jobs import compaction, lake, shared_files, spark, writer_lock
 from lakehouse_jobs.problem import LakeError
 from lakehouse_jobs.tables import TableSpec, all_tables
 from lakehouse_jobs.writer import FencedTable
@@ -26,59 +26,43 @@ from riverhouse.settings import load
 
 log = logger(__name__)
 ASK, ANSWER = "riverhouse_maintain", "riverhouse_maintained"  # PostgreSQL channels
-REST_MAX_S = 3.0
+ASK_EVERY_S = 5.0
 SNAPSHOTS_MIN = 1  # kept however old they are
 
 
-def start(
-    application: SparkSession, session: connection, targets: Mapping[str, FencedTable], stopping: threading.Event
-) -> threading.Thread:
-    """Maintain now and then, and when asked, in a thread that also watches the writer's lock: it fails when that is lost."""
-
-    def loop() -> None:
-        application.sparkContext.setLocalProperty("spark.scheduler.pool", "maintenance")
-        background.give_way(application)
-        writer_lock.listen(session, ASK)
+def keep(application: SparkSession, session: connection, stopping: threading.Event) -> None:
+    """Maintain now and then, and once for each request that `session`, which listens, hears of; until told to stop."""
+    application.sparkContext.setLocalProperty("spark.scheduler.pool", "maintenance")
+    due = clock.monotonic() + load().lake.maintenance_interval_s
+    answered = None
+    while not stopping.is_set():
+        asked = writer_lock.heard(session, within_s=1.0)
+        writer_lock.still_open(session)
+        again, idle = asked is not None and asked == answered, asked is None and clock.monotonic() < due
+        if again or idle:
+            continue
+        done = maintain(application, stopping.is_set)
+        log.info("maintained", **done)
+        if asked is not None:
+            writer_lock.notify(session, ANSWER, json.dumps({"asked": asked, "done": done}))
+            answered = asked
         due = clock.monotonic() + load().lake.maintenance_interval_s
-        while not stopping.is_set():
-            asked = writer_lock.heard(session, within_s=1.0)
-            writer_lock.still_held(session)
-            if asked is None and clock.monotonic() < due:
-                continue
-            done = maintain(application, targets, stopping.is_set, gently=asked is None)
-            log.info("maintained", **done)
-            if asked is not None:
-                writer_lock.notify(session, ANSWER, json.dumps(done))
-            due = clock.monotonic() + load().lake.maintenance_interval_s
-
-    return background.start(loop, "maintenance", stopping)
 
 
-def maintain(
-    application: SparkSession,
-    targets: Mapping[str, FencedTable],
-    stop: Callable[[], bool] = lambda: False,
-    *,
-    gently: bool = False,
-) -> dict[str, Any]:
-    """Compact and expire every table; what was done, in numbers. `gently`: after each merge rest for as long as it took."""
+def maintain(application: SparkSession, stop: Callable[[], bool] = lambda: False) -> dict[str, Any]:
+    """Compact and expire every table; what was done, in numbers."""
     began, merged, expired = clock.monotonic(), compaction.Merged(), 0
     for spec in all_tables():
         if stop():
             break
-        target = targets.get(spec.name)
-        if target and spec.append_only:
-            since = clock.monotonic()
+        if spec.append_only:
+            target = FencedTable(spec.name)
             merged += compaction.compact(spec, target, stop)
             target.restamp()
-            if gently:  # what is looked at should not wait for it
-                clock.sleep(min(clock.monotonic() - since, REST_MAX_S))
     with lake.lock(lake.PINNED), shared_files.deletable() as may:
         for spec in all_tables():
             older_than = clock.now() - dt.timedelta(seconds=load().lake.snapshots_kept_s)
             expired += expire(application, spec, older_than, delete=may)
-            if target := targets.get(spec.name):
-                target.refresh()
         collected = shared_files.collect() if may and shared_files.left_behind() else 0
     took_s = round(clock.monotonic() - began, 2)
     return {
@@ -127,7 +111,7 @@ def _here() -> dict[str, Any]:
     print("no sink is running: maintaining here")
     application = spark.session("riverhouse-maintain")
     try:
-        return maintain(application, {s.name: FencedTable(s.name) for s in all_tables() if s.append_only})
+        return maintain(application)
     finally:
         application.stop()
 
@@ -135,13 +119,15 @@ def _here() -> dict[str, Any]:
 def _ask(session: connection, wait_s: float) -> dict[str, Any]:
     print("asking the running sink")
     writer_lock.listen(session, ANSWER)
-    writer_lock.notify(session, ASK)
-    answer = writer_lock.heard(session, wait_s)
-    if answer is None:
-        raise LakeError(
-            "the sink has not finished maintenance",
-            f"no answer within {wait_s:.0f} s",
-            "see the sink's log; or give it longer: --wait",
-        )
-    answered: dict[str, Any] = json.loads(answer)
-    return answered
+    number, deadline = f"{session.info.backend_pid} at {clock.now()}", clock.monotonic() + wait_s
+    while (left := deadline - clock.monotonic()) > 0:
+        writer_lock.notify(session, ASK, number)  # again and again: who starts just now did not hear the first
+        answer = json.loads(writer_lock.heard(session, min(left, ASK_EVERY_S)) or "{}")
+        if answer.get("asked") == number:
+            done: dict[str, Any] = answer["done"]
+            return done
+    raise LakeError(
+        "the sink has not finished maintenance",
+        f"no answer within {wait_s:.0f} s",
+        "see the sink's log; or give it longer: --wait",
+    )

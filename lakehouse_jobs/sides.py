@@ -146,7 +146,7 @@ def swap(name: str, session: connection) -> Side:
     Afterwards the side holds what was live. LakeError where the side lacks tables that are live.
     """
     side = find(name)
-    writer_lock.still_held(session)
+    writer_lock.still_open(session)
     with _transaction() as c:
         c.execute("lock table iceberg_tables in share row exclusive mode")
         _require_all(c, side)

@@ -9,7 +9,7 @@
 Nobody waits for the archive, which has half of all commits: at its own pace these are few, and its files larger, so what is
 looked at can come more often. Spark plans the offsets, reads all partitions at once and keeps the checkpoints; a batch comes to the
 driver as Arrow and PyIceberg commits it, in a quarter of the CPU time of Spark's own writer at this batch size. The checkpoint only
-saves work: what it hands out twice, the fences drop. Beside the queries two threads refresh gold and maintain the tables.
+saves work: what it hands out twice, the fences drop. Gold and maintenance are a process of their own (background.py).
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg2
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from psycopg2.extensions import connection
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.streaming.query import StreamingQuery
 
-from lakehouse_jobs import gold, lake, maintenance, resume, spark, tables, writer_lock
+from lakehouse_jobs import background, lake, resume, spark, tables, writer_lock
 from lakehouse_jobs.problem import LakeError
 from lakehouse_jobs.routes import Route, all_routes, split
 from lakehouse_jobs.writer import FencedTable
@@ -107,7 +109,9 @@ def run() -> None:
     if stopping.is_set():
         return
     with writer_lock.only_writer() as session, ThreadPoolExecutor(1, thread_name_prefix="spark") as java:
-        starting = java.submit(spark.session, "riverhouse-sink")  # takes as long as looking at all tables does
+        starting = java.submit(
+            spark.session, "riverhouse-sink", load().lake.sink_heap_mb
+        )  # takes as long as looking at all tables does
         for line in tables.create_all(lake.catalog()):
             log.info("table", did=line)
         routes = all_routes()
@@ -115,13 +119,10 @@ def run() -> None:
         both = sinks(routes, stopping)
         application = starting.result()
         queries = [start(application, sink) for sink in both]
-        targets = {name: table for sink in both for name, table in sink.tables.items()}
-        threads = [gold.start(application, stopping), maintenance.start(application, session, targets, stopping)]
-        log.info("started", topics=sorted(routes), tables=sorted(targets))
+        log.info("started", topics=sorted(routes), tables=sorted(name for sink in both for name in sink.tables))
         try:
-            supervise(both, queries, threads)
-            for t in threads:  # after an error nobody waits: what is half done the next sink does again
-                t.join(timeout=30)
+            with background.beside() as other:
+                supervise(both, queries, other, session)
         finally:
             stopping.set()
             application.stop()
@@ -162,23 +163,35 @@ def start(application: SparkSession, sink: Sink, *, once: bool = False) -> Strea
     )
 
 
-def supervise(sinks: Sequence[Sink], queries: Sequence[StreamingQuery], threads: Sequence[threading.Thread]) -> None:
-    """Wait until the wish to stop, then stop the queries between two batches (stopping one inside overflows Spark's stack)."""
+def supervise(
+    sinks: Sequence[Sink], queries: Sequence[StreamingQuery], other: background.Process, session: connection
+) -> None:
+    """Wait until the wish to stop, then stop the queries between two batches (stopping one inside overflows Spark's stack).
+
+    LakeError where a query, the `other` process, or `session`, which holds the writer's lock, has ended.
+    """
     stopping = sinks[0].stopping
     while not stopping.wait(0.5) and all(q.isActive for q in queries):
-        if dead := [t.name for t in threads if not t.is_alive()]:
-            raise LakeError(
-                f"the thread {dead[0]} has ended",
-                "its error is in the log above",
-                "the sink is started again by `riverhouse up`",
-            )
+        require_lock(session)
+        if (code := other.poll()) is not None:
+            detail = f"exit code {code}; its error is in the log above"
+            raise LakeError("gold and maintenance have ended", detail, "the sink is started again by `riverhouse up`")
     stopping.set()
+    other.terminate()
     for query in queries:
         while query.isActive and query.status["isTriggerActive"]:  # the running batch ends; the next raises Stopping
             clock.sleep(0.02)
         query.stop()
     for sink, query in zip(sinks, queries, strict=True):
         require_no_failure(sink, query)
+
+
+def require_lock(session: connection) -> None:
+    """LakeError where the writer's lock is lost."""
+    try:
+        writer_lock.still_open(session)
+    except psycopg2.Error as e:
+        raise LakeError("the writer's lock is lost", str(e), "is PostgreSQL up? see `riverhouse status`") from e
 
 
 def require_no_failure(sink: Sink, query: StreamingQuery) -> None:

@@ -69,17 +69,12 @@ class FencedTable:
 
     def restamp(self) -> bool:
         """Give the newest snapshot a fence where it has none (another tool committed): expiry may then remove the older ones."""
-        self.refresh()
+        self._table.refresh()
         snapshot, fence = self._table.current_snapshot(), fences.read(self._table)
         if not fence or (snapshot and snapshot.summary and fences.FENCE in snapshot.summary.additional_properties):
             return False
         self.replace([], [])
         return True
-
-    def refresh(self) -> None:
-        """See what others have committed."""
-        with lake.lock(self.name):
-            self._table.refresh()
 
     def fresh(self) -> Table:
         """The table as it is now, as an object of its own."""
@@ -94,8 +89,9 @@ class FencedTable:
     def _commit(self, change: Callable[[], int]) -> int:
         with lake.lock(self.name):
             try:
+                if lake.location(self.name) != self._table.metadata_location:  # or the commit would be made in vain
+                    self._table.refresh()
                 return change()
             except CommitFailedException:
                 log.info("commit_conflict", table=self.name)
-                self._table.refresh()
                 raise

@@ -81,8 +81,8 @@ def _connect(deadline: float) -> connection:
             clock.sleep(0.2)
 
 
-def still_held(session: connection) -> None:
-    """psycopg2.Error where the session, and the lock with it, is gone."""
+def still_open(session: connection) -> None:
+    """psycopg2.Error where the session, and a lock that it held, is gone."""
     with session.cursor() as cursor:
         cursor.execute("select 1")
 

@@ -103,7 +103,8 @@ class Lake(BaseModel):
         1.0, gt=0, description="windows that such a run compares; `riverhouse reconcile` takes all"
     )
     snapshots_kept_s: float = Field(default=300.0, gt=0, description="snapshots older than this are expired")
-    spark_heap_mb: int = Field(default=1024, ge=512)
+    sink_heap_mb: int = Field(default=768, ge=512, description="of the sink's Java")
+    spark_heap_mb: int = Field(default=1024, ge=512, description="of the Java of gold and maintenance, and of replays")
 
 
 class Trino(BaseModel):

@@ -15,11 +15,11 @@ EVERY_S = 2.0
 def bounds_mb() -> dict[str, float]:
     """What each service may take, MB: its heap by the settings, and what lies beside a heap."""
     conf = load()
-    jvm = 600  # metaspace, code, threads, buffers; the sink's keeps 200 MB more of code, and Python lies beside it
+    jvm = 600  # metaspace, code, threads, buffers; the sink's two keep 200 MB more of code, and Python lies beside each
     return {
         "kafka": conf.kafka.heap_mb + 128 + jvm, "registry": conf.registry.heap_mb + jvm,
-        "trino": conf.trino.heap_mb + jvm + 200, "sink": conf.lake.spark_heap_mb + jvm + 200 + 900, "postgres": 1500,
-        "worker": 700, "producer": 600,
+        "trino": conf.trino.heap_mb + jvm + 200, "postgres": 1500, "worker": 700, "producer": 600,
+        "sink": conf.lake.sink_heap_mb + conf.lake.spark_heap_mb + 2 * (jvm + 200 + 600),
     }  # fmt: skip
 
 

@@ -11,9 +11,21 @@ import shutil
 import signal
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
-from lakehouse_jobs import fences, lake, ledger, maintenance, tables, trino_client, tweets, views, writer_lock
+from lakehouse_jobs import (
+    background,
+    fences,
+    lake,
+    ledger,
+    maintenance,
+    tables,
+    trino_client,
+    tweets,
+    views,
+    writer_lock,
+)
 from lakehouse_jobs.compaction import FILES_MIN
 from lakehouse_jobs.problem import LakeError
 from lakehouse_jobs.shape import Shape
@@ -99,12 +111,29 @@ def test_a_checkpoint_without_a_batch_repeats_nothing(world: World, sink: SinkPr
 
 def test_a_kill_repeats_nothing(world: World, sink: SinkProcess) -> None:
     world.send(200)
+    its = children(sink)
     assert sink.stop(signal.SIGKILL) == -signal.SIGKILL
+    assert psutil.wait_procs(its, 30)[1] == []  # no gold and no maintenance without a sink
     sink.start()
     world.send(200)
     sink.wait_for(world)
     assert lakehouse.positions("bronze.tweets") == everything(world)
     assert caused() == everything(world)
+
+
+def children(sink: SinkProcess) -> list[psutil.Process]:
+    assert sink.process
+    return psutil.Process(sink.process.pid).children(recursive=True)
+
+
+def test_a_sink_does_not_go_on_without_gold(sink: SinkProcess) -> None:
+    (other,) = [p for p in children(sink) if "background" in p.cmdline()]
+    assert other.nice() == background.LOW
+    other.kill()
+    assert sink.process
+    assert sink.process.wait(60) == 1
+    assert "gold and maintenance have ended" in sink.log.read_text()
+    sink.start()
 
 
 def test_the_ledger_balances_and_notices(world: World, sink: SinkProcess, capsys: pytest.CaptureFixture[str]) -> None:

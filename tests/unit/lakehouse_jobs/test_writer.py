@@ -63,3 +63,16 @@ def test_files_that_another_writer_has_merged_are_not_merged_again(name: str) ->
     assert numbers() == list(range(8))
     assert one.append(rows(0, 10)) == 2
     assert numbers() == list(range(10))
+
+
+def test_an_append_behind_another_writer_s_commit_is_not_made_in_vain(name: str) -> None:
+    """It begins from what there is now, so it leaves no data file that belongs to nobody."""
+    one, other = FencedTable(name), FencedTable(name)
+    other.replace(*merged(other))
+    before = data_files(other)
+    assert one.append(rows(8, 10)) == 2
+    assert len(data_files(one) - before) == 1
+
+
+def data_files(table: FencedTable) -> set[pathlib.Path]:
+    return set(pathlib.Path(table.fresh().location().removeprefix("file://")).rglob("*.parquet"))
