@@ -21,14 +21,14 @@ SAMPLE_S = 0.02
 
 
 def queries(business: str) -> dict[str, str]:
-    """Table → a query of the newest time in it; of the last ten minutes, so that file statistics prune."""
+    """Table → a query of the newest time in it; of the last twenty seconds, so that file statistics prune."""
     silver = f"silver.{businesses.facts(business).table}"
     kpi = businesses.figure(business).topic
     return {
         silver: f"select to_unixtime(max(event_at)) from {silver} "
-        "where event_at > current_timestamp - interval '10' minute and event_at < current_timestamp",
+        "where event_at > current_timestamp - interval '20' second and event_at < current_timestamp",
         f"gold.kpi_log ({kpi})": f"select to_unixtime(max(published_at)) from gold.kpi_log where kpi = '{kpi}' "
-        "and window_start_at > current_timestamp - interval '10' minute",
+        "and window_start_at > current_timestamp - interval '2' minute",
     }
 
 
@@ -47,7 +47,7 @@ def watch(sql: str, seconds: float) -> tuple[list[float], list[float]]:
             if newest is not None:
                 ages += [now - newest - i * SAMPLE_S for i in range(1, int((seen - newest) / SAMPLE_S) + 1)]
             newest = max(seen, newest or seen)
-        sleep(max(0.0, 0.5 - (now - began)))
+        sleep(max(0.0, 1.0 - (now - began)))
     return sorted(ages), sorted(took)
 
 

@@ -4,22 +4,30 @@ Nobody waits for a commit of theirs, and they are at work most of the time. As t
 its commit: for a processor, for Python's lock, for Java's collector. So they have a Python and a Java of their own, at a low
 priority (decision 16). They live and die with the sink: who holds the writer's lock holds it for both, who stops the sink
 stops both, and when one ends by an error, both are started again.
+
+Files that compaction has merged are handed to the sink, which puts them in the place of the small ones between two appends: as
+another writer of the same table, at a low priority, compaction would lose the race again and again.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import logging
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from multiprocessing.connection import Connection
 
+from pyiceberg.manifest import DataFile
 from pyspark import InheritableThread
 
 from lakehouse_jobs import gold, maintenance, spark, writer_lock
+from lakehouse_jobs.writer import FencedTable
 from riverhouse.local import child
 from riverhouse.logs import configure, logger
 from riverhouse.settings import load
@@ -35,22 +43,59 @@ def command() -> list[str]:
 
 
 @contextlib.contextmanager
-def beside() -> Iterator[Process]:
-    """The process, beside the block; after an error nobody waits for it. Only for the main thread: with it the process dies."""
-    process = subprocess.Popen([sys.executable, child.__file__, "--", *command()])
-    try:
-        yield process
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(STOPS_WITHIN_S)
-    finally:
-        process.kill()
-        process.wait()
+def beside(tables: Mapping[str, FencedTable]) -> Iterator[Process]:
+    """The process, beside the block; what it merges is committed to `tables` by name. After an error nobody waits for it.
+
+    Only for the main thread: with the thread that started it the process dies.
+    """
+    ours, its = multiprocessing.Pipe()
+    with ours:
+        with its:
+            program = [sys.executable, child.__file__, "--", *command(), str(its.fileno())]
+            process = subprocess.Popen(program, pass_fds=[its.fileno()])
+        threading.Thread(target=_commit, args=(ours, tables), name="merged", daemon=True).start()
+        try:
+            yield process
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(STOPS_WITHIN_S)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _commit(asked: Connection, tables: Mapping[str, FencedTable]) -> None:
+    """Answer requests of `MergedTable` until the other process ends."""
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            name, old, new = asked.recv()
+            try:
+                asked.send(tables[name].replace(old, new))
+            except Exception as e:  # noqa: BLE001 - it is raised there
+                asked.send(e)
+
+
+class MergedTable(FencedTable):
+    """A table whose merged files the sink commits."""
+
+    def __init__(self, name: str, sink: Connection) -> None:
+        super().__init__(name)
+        self._sink = sink
+
+    def replace(self, old: Sequence[DataFile], new: Sequence[DataFile]) -> bool:
+        """As that of FencedTable; what is raised there is raised here."""
+        self._sink.send((self.name, list(old), list(new)))
+        answer = self._sink.recv()
+        if isinstance(answer, Exception):
+            raise answer
+        return bool(answer)
 
 
 def main(argv: list[str]) -> int:
-    """`background`: until a signal stops it; 1 where gold or maintenance failed."""
-    _ = argv
+    """`background FD`: until a signal stops it; 1 where gold or maintenance failed."""
+    parser = argparse.ArgumentParser("background", description=__doc__)
+    parser.add_argument("sink", type=int, help="the file descriptor that leads to the sink")
+    sink = Connection(parser.parse_args(argv).sink)
     os.nice(LOW)
     configure("sink")
     logging.getLogger("py4j").setLevel(logging.CRITICAL)  # as in sink.py
@@ -60,10 +105,12 @@ def main(argv: list[str]) -> int:
     stopping = threading.Event()
     for s in (signal.SIGTERM, signal.SIGINT):
         signal.signal(s, lambda *_: stopping.set())
-    threads = [
-        _thread("gold", lambda: gold.keep(application, stopping), stopping),
-        _thread("maintenance", lambda: maintenance.keep(application, session, stopping), stopping),
-    ]
+
+    def maintain() -> None:
+        maintenance.keep(application, session, lambda name: MergedTable(name, sink), stopping)
+
+    threads = [_thread("gold", lambda: gold.keep(application, stopping), stopping)]
+    threads += [_thread("maintenance", maintain, stopping)]
     log.info("background_started", heap_mb=load().lake.spark_heap_mb)
     while not stopping.wait(0.5) and all(t.is_alive() for t in threads):
         pass

@@ -1,4 +1,4 @@
-"""The lake's catalogue, and one lock for each table, so that threads of one process do not collide over a commit."""
+"""The lake's catalogue, and one lock for each table, so that appends and maintenance of one process do not collide."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import collections
 import copy
 import functools
 import threading
-from typing import Final, cast
+from typing import Final
 
 from pyiceberg.catalog import Catalog, load_catalog
-from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
 from pyiceberg.table.metadata import TableMetadataV2
-from sqlalchemy import select
 
 from riverhouse import addresses
 
@@ -56,14 +54,6 @@ _locks_lock = threading.Lock()
 def catalog() -> Catalog:
     """The catalogue `lake`, or this process's side; shared by the threads of this process (its SQLAlchemy engine pools connections)."""
     return load_catalog(addresses.catalogue(), **addresses.pyiceberg_properties())
-
-
-def location(table: str) -> str | None:
-    """Where the newest metadata of `namespace.name` is, by the catalogue: one row, without reading the metadata."""
-    namespace, name = table.split(".")
-    of_it = {"catalog_name": catalog().name, "table_namespace": namespace, "table_name": name}
-    with cast(SqlCatalog, catalog()).engine.connect() as connection:
-        return connection.scalar(select(IcebergTables.metadata_location).filter_by(**of_it))
 
 
 def lock(table: str) -> threading.RLock:

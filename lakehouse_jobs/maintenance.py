@@ -30,8 +30,13 @@ ASK_EVERY_S = 5.0
 SNAPSHOTS_MIN = 1  # kept however old they are
 
 
-def keep(application: SparkSession, session: connection, stopping: threading.Event) -> None:
-    """Maintain now and then, and once for each request that `session`, which listens, hears of; until told to stop."""
+def keep(
+    application: SparkSession, session: connection, table: Callable[[str], FencedTable], stopping: threading.Event
+) -> None:
+    """Maintain now and then, and once for each request that `session`, which listens, hears of; until told to stop.
+
+    `table` gives a table of that name, to which merged files are committed.
+    """
     application.sparkContext.setLocalProperty("spark.scheduler.pool", "maintenance")
     due = clock.monotonic() + load().lake.maintenance_interval_s
     answered = None
@@ -41,7 +46,7 @@ def keep(application: SparkSession, session: connection, stopping: threading.Eve
         again, idle = asked is not None and asked == answered, asked is None and clock.monotonic() < due
         if again or idle:
             continue
-        done = maintain(application, stopping.is_set)
+        done = maintain(application, table, stopping.is_set)
         log.info("maintained", **done)
         if asked is not None:
             writer_lock.notify(session, ANSWER, json.dumps({"asked": asked, "done": done}))
@@ -49,14 +54,18 @@ def keep(application: SparkSession, session: connection, stopping: threading.Eve
         due = clock.monotonic() + load().lake.maintenance_interval_s
 
 
-def maintain(application: SparkSession, stop: Callable[[], bool] = lambda: False) -> dict[str, Any]:
+def maintain(
+    application: SparkSession,
+    table: Callable[[str], FencedTable] = FencedTable,
+    stop: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
     """Compact and expire every table; what was done, in numbers."""
     began, merged, expired = clock.monotonic(), compaction.Merged(), 0
     for spec in all_tables():
         if stop():
             break
         if spec.append_only:
-            target = FencedTable(spec.name)
+            target = table(spec.name)
             merged += compaction.compact(spec, target, stop)
             target.restamp()
     with lake.lock(lake.PINNED), shared_files.deletable() as may:

@@ -119,9 +119,10 @@ def run() -> None:
         both = sinks(routes, stopping)
         application = starting.result()
         queries = [start(application, sink) for sink in both]
-        log.info("started", topics=sorted(routes), tables=sorted(name for sink in both for name in sink.tables))
+        targets = {name: table for sink in both for name, table in sink.tables.items()}
+        log.info("started", topics=sorted(routes), tables=sorted(targets))
         try:
-            with background.beside() as other:
+            with background.beside(targets) as other:
                 supervise(both, queries, other, session)
         finally:
             stopping.set()

@@ -89,9 +89,8 @@ class FencedTable:
     def _commit(self, change: Callable[[], int]) -> int:
         with lake.lock(self.name):
             try:
-                if lake.location(self.name) != self._table.metadata_location:  # or the commit would be made in vain
-                    self._table.refresh()
                 return change()
             except CommitFailedException:
                 log.info("commit_conflict", table=self.name)
+                self._table.refresh()
                 raise

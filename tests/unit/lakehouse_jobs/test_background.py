@@ -19,7 +19,7 @@ def of(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_it_is_asked_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
     of(OBEDIENT, monkeypatch)
-    with background.beside() as process:
+    with background.beside({}) as process:
         assert process.poll() is None
     assert process.returncode == -15
 
@@ -27,7 +27,7 @@ def test_it_is_asked_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     of(DEAF, monkeypatch)
     monkeypatch.setattr(background, "STOPS_WITHIN_S", 0.2)
-    with background.beside() as process:
+    with background.beside({}) as process:
         until = time.monotonic() + 30
         while not capfd.readouterr().out and time.monotonic() < until:
             time.sleep(0.05)
@@ -36,6 +36,6 @@ def test_who_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch, capfd: pyte
 
 def test_after_an_error_nobody_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     of(DEAF, monkeypatch)
-    with pytest.raises(ValueError, match="oh"), background.beside() as process:
+    with pytest.raises(ValueError, match="oh"), background.beside({}) as process:
         raise ValueError("oh")
     assert process.returncode == -9

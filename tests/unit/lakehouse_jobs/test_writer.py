@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import pathlib
+import threading
 
 import pyarrow as pa
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
-from lakehouse_jobs import fences, lake
+from lakehouse_jobs import background, fences, lake
 from lakehouse_jobs.routes import Rows
 from lakehouse_jobs.writer import FencedTable
 
@@ -65,14 +67,18 @@ def test_files_that_another_writer_has_merged_are_not_merged_again(name: str) ->
     assert numbers() == list(range(10))
 
 
-def test_an_append_behind_another_writer_s_commit_is_not_made_in_vain(name: str) -> None:
-    """It begins from what there is now, so it leaves no data file that belongs to nobody."""
-    one, other = FencedTable(name), FencedTable(name)
-    other.replace(*merged(other))
-    before = data_files(other)
-    assert one.append(rows(8, 10)) == 2
-    assert len(data_files(one) - before) == 1
-
-
-def data_files(table: FencedTable) -> set[pathlib.Path]:
-    return set(pathlib.Path(table.fresh().location().removeprefix("file://")).rglob("*.parquet"))
+def test_merged_files_are_committed_by_the_sink_or_the_error_comes_back(name: str) -> None:
+    ours, its = multiprocessing.Pipe()
+    serving = threading.Thread(target=background._commit, args=(ours, {name: FencedTable(name)}), daemon=True)
+    serving.start()
+    merging = background.MergedTable(name, its)
+    assert merging.replace(*merged(merging)) is True
+    assert numbers() == list(range(8))
+    assert len(list(merging.fresh().scan().plan_files())) == 1
+    stranger = background.MergedTable(name, its)
+    stranger.name = "bronze.other"
+    with pytest.raises(KeyError):
+        stranger.replace([], [])
+    its.close()
+    serving.join(30)
+    assert not serving.is_alive()
