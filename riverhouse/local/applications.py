@@ -86,7 +86,7 @@ def is_running() -> None:
 
 SINK = Service(
     name="sink", needs=("topics", "tables"), command=lambda: run("lakehouse_jobs", "sink"), probe=is_running,
-    variables=spark_variables, stop_within_s=60, memory="0.9 to 1.2 GB",
+    variables=spark_variables, stop_within_s=60, memory="1.5 to 2.9 GB",
 )  # fmt: skip
 
 RECONCILE = Service(
