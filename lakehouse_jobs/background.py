@@ -27,8 +27,10 @@ from pyiceberg.manifest import DataFile
 from pyspark import InheritableThread
 
 from lakehouse_jobs import gold, maintenance, spark, writer_lock
+from lakehouse_jobs.problem import LakeError
 from lakehouse_jobs.writer import FencedTable
 from riverhouse.local import child
+from riverhouse.local.applications import run
 from riverhouse.logs import configure, logger
 from riverhouse.settings import load
 
@@ -39,7 +41,7 @@ Process = subprocess.Popen[bytes]
 
 
 def command() -> list[str]:
-    return [sys.executable, "-m", "lakehouse_jobs", "background"]
+    return run("lakehouse_jobs", "background")
 
 
 @contextlib.contextmanager
@@ -71,8 +73,9 @@ def _commit(asked: Connection, tables: Mapping[str, FencedTable]) -> None:
             name, old, new = asked.recv()
             try:
                 asked.send(tables[name].replace(old, new))
-            except Exception as e:  # noqa: BLE001 - it is raised there
-                asked.send(e)
+            except Exception as e:
+                log.exception("merged_files_not_committed", table=name)
+                asked.send(str(e))
 
 
 class MergedTable(FencedTable):
@@ -83,11 +86,11 @@ class MergedTable(FencedTable):
         self._sink = sink
 
     def replace(self, old: Sequence[DataFile], new: Sequence[DataFile]) -> bool:
-        """As that of FencedTable; what is raised there is raised here."""
+        """As that of FencedTable. LakeError where the sink could not commit."""
         self._sink.send((self.name, list(old), list(new)))
         answer = self._sink.recv()
-        if isinstance(answer, Exception):
-            raise answer
+        if isinstance(answer, str):
+            raise LakeError(f"merged files of {self.name} were not committed", answer, "see the sink's log")
         return bool(answer)
 
 

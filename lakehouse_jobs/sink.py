@@ -109,9 +109,8 @@ def run() -> None:
     if stopping.is_set():
         return
     with writer_lock.only_writer() as session, ThreadPoolExecutor(1, thread_name_prefix="spark") as java:
-        starting = java.submit(
-            spark.session, "riverhouse-sink", load().lake.sink_heap_mb
-        )  # takes as long as looking at all tables does
+        # Beside looking at all tables, which takes as long.
+        starting = java.submit(spark.session, "riverhouse-sink", load().lake.sink_heap_mb)
         for line in tables.create_all(lake.catalog()):
             log.info("table", did=line)
         routes = all_routes()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-import time
 
 import pytest
 
 from lakehouse_jobs import background
+from riverhouse.local import control
 
-OBEDIENT = "import time; time.sleep(60)"
-DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+OBEDIENT = "import signal; signal.pause()"
+DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); signal.pause()"
 
 
 def of(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,14 +28,12 @@ def test_who_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch, capfd: pyte
     of(DEAF, monkeypatch)
     monkeypatch.setattr(background, "STOPS_WITHIN_S", 0.2)
     with background.beside({}) as process:
-        until = time.monotonic() + 30
-        while not capfd.readouterr().out and time.monotonic() < until:
-            time.sleep(0.05)
+        assert control.wait_until(lambda: "deaf" in capfd.readouterr().out, within_s=30)
     assert process.returncode == -9
 
 
 def test_after_an_error_nobody_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    of(DEAF, monkeypatch)
+    of(OBEDIENT, monkeypatch)
     with pytest.raises(ValueError, match="oh"), background.beside({}) as process:
         raise ValueError("oh")
     assert process.returncode == -9

@@ -11,6 +11,7 @@ import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
 from lakehouse_jobs import background, fences, lake
+from lakehouse_jobs.problem import LakeError
 from lakehouse_jobs.routes import Rows
 from lakehouse_jobs.writer import FencedTable
 
@@ -77,7 +78,7 @@ def test_merged_files_are_committed_by_the_sink_or_the_error_comes_back(name: st
     assert len(list(merging.fresh().scan().plan_files())) == 1
     stranger = background.MergedTable(name, its)
     stranger.name = "bronze.other"
-    with pytest.raises(KeyError):
+    with pytest.raises(LakeError, match=r"bronze\.other were not committed"):
         stranger.replace([], [])
     its.close()
     serving.join(30)
