@@ -59,6 +59,7 @@ class Sink:
         self.stopping = stopping
         self.tables = {name: FencedTable(name) for name in {r.table for r in routes.values()}}
         self.failure: Exception | None = None
+        self.moved = threading.Event()  # a batch is committed
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="commit")
 
     def take(self, batch: DataFrame, batch_id: int) -> None:
@@ -80,6 +81,7 @@ class Sink:
         read_s = clock.monotonic() - began
         by_table = split(records, self.routes, clock.now())
         kept = dict(zip(by_table, self._pool.map(lambda t: self.tables[t].append(by_table[t]), by_table), strict=True))
+        self.moved.set()
         total_s = clock.monotonic() - began
         log.info(
             "batch",
@@ -121,6 +123,7 @@ def run() -> None:
         targets = {name: table for sink in both for name, table in sink.tables.items()}
         log.info("started", topics=sorted(routes), tables=sorted(targets))
         try:
+            wait_for_first_batches(both, queries)
             with background.beside(targets) as other:
                 supervise(both, queries, other, session)
         finally:
@@ -161,6 +164,18 @@ def start(application: SparkSession, sink: Sink, *, once: bool = False) -> Strea
         .foreachBatch(sink.take)
         .start()
     )
+
+
+def wait_for_first_batches(sinks: Sequence[Sink], queries: Sequence[StreamingQuery], within_s: float = 60) -> None:
+    """Return when each query has committed a batch, has nothing to read, or has ended; or when the sink is to stop.
+
+    What is looked at comes first: a second Java that starts would stand in the way of queries that are cold.
+    """
+    deadline = clock.monotonic() + within_s
+    for sink, query in zip(sinks, queries, strict=True):
+        while not sink.moved.wait(0.2) and query.isActive and not sink.stopping.is_set():
+            if query.status["message"].startswith("Waiting") or clock.monotonic() > deadline:
+                break
 
 
 def supervise(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pyspark.sql import SparkSession
 
 from riverhouse import addresses
-from riverhouse.local import parts
+from riverhouse.local import parts, shared_classes
 from riverhouse.settings import load
 
 
@@ -39,12 +39,11 @@ def _settings(heap_mb: int, scratch: pathlib.Path) -> dict[str, str]:
     catalogue = _catalogue()
     return {
         "spark.driver.memory": f"{heap_mb}m",
-        "spark.jars": ",".join(str(p) for p in parts.spark_jars()),
         "spark.driver.host": addresses.HOST,
         "spark.driver.bindAddress": addresses.HOST,
         # Stopping is decided in one place (sink.py), not by Java's own reaction to a signal. Without C2 Java reserves 48 MB for
         # code, which many small queries fill: it then collected all of the heap 20 times a minute.
-        "spark.driver.extraJavaOptions": f"-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -Xss4m -Dfile.encoding=UTF-8 -Djava.io.tmpdir={scratch}",
+        "spark.driver.extraJavaOptions": f"{' '.join(shared_classes.flags())} -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -Xss4m -Dfile.encoding=UTF-8 -Djava.io.tmpdir={scratch}",
         "spark.local.dir": str(scratch),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",

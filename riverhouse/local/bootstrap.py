@@ -15,7 +15,8 @@ import sys
 import threading
 import time
 import tomllib
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from collections.abc import Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 LOCKS = ("core", "superset", "spark-java")
@@ -142,6 +143,25 @@ def core_and_java_parts(uv: str, folder: pathlib.Path) -> None:
         say("java parts", f"fetched and checked ({time.monotonic() - begin:.1f}s)")
 
 
+def shared_classes(folder: pathlib.Path) -> None:
+    """What Spark's Java keeps of its start: it takes all environments and Java parts to learn that."""
+    begin = time.monotonic()
+    run("learning how Spark starts", str(folder / "core" / "bin" / "python"), "-m", "riverhouse.local.shared_classes")
+    if time.monotonic() - begin > 3:
+        say("spark", f"Java has learned how it starts ({time.monotonic() - begin:.1f}s)")
+
+
+def see_through(jobs: Mapping[Future[None], str]) -> None:
+    """Wait for jobs, told by name, and say now and then which ones are still at work. What one raises is raised."""
+    unfinished = set(jobs)
+    while unfinished:
+        finished, unfinished = wait(unfinished, timeout=15, return_when=FIRST_COMPLETED)
+        for job in finished:
+            job.result()
+        if unfinished and not finished:
+            say("setup", f"still at work: {', '.join(sorted(jobs[j] for j in unfinished))}")
+
+
 def main() -> None:
     folder = home() / "env"
     check_machine(folder)
@@ -149,13 +169,8 @@ def main() -> None:
     with ThreadPoolExecutor(len(LOCKS)) as pool:
         jobs = {pool.submit(core_and_java_parts, uv, folder): "core and Java parts"}
         jobs |= {pool.submit(sync, uv, folder, name): name for name in LOCKS if name != "core"}
-        unfinished = set(jobs)
-        while unfinished:
-            finished, unfinished = wait(unfinished, timeout=15, return_when=FIRST_COMPLETED)
-            for job in finished:
-                job.result()
-            if unfinished and not finished:
-                say("setup", f"still at work: {', '.join(sorted(jobs[j] for j in unfinished))}")
+        see_through(jobs)
+        see_through({pool.submit(shared_classes, folder): "Java learns how Spark starts (once)"})
     say("setup", "all parts are installed")
 
 

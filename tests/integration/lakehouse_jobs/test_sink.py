@@ -30,6 +30,7 @@ from lakehouse_jobs.compaction import FILES_MIN
 from lakehouse_jobs.problem import LakeError
 from lakehouse_jobs.shape import Shape
 from riverhouse import addresses
+from riverhouse.local import shared_classes
 from riverhouse.rejected.letters import STATES
 from tests.integration.certificates import tls
 from tests.integration.kafka import wait_for
@@ -121,13 +122,24 @@ def test_a_kill_repeats_nothing(world: World, sink: SinkProcess) -> None:
     assert caused() == everything(world)
 
 
+def test_its_java_starts_from_the_archive(sink: SinkProcess) -> None:
+    archive = str(shared_classes.archive())
+    assert [p for p in children(sink) for m in p.memory_maps() if m.path == archive], "see `make setup`"
+
+
 def children(sink: SinkProcess) -> list[psutil.Process]:
     assert sink.process
     return psutil.Process(sink.process.pid).children(recursive=True)
 
 
+def others(sink: SinkProcess) -> list[psutil.Process]:
+    """Gold's process; its priority is the first thing that it sets."""
+    return [p for p in children(sink) if "background" in p.cmdline() and p.nice()]
+
+
 def test_a_sink_does_not_go_on_without_gold(sink: SinkProcess) -> None:
-    (other,) = [p for p in children(sink) if "background" in p.cmdline()]
+    wait_for("gold's process", lambda: others(sink))
+    (other,) = others(sink)
     assert other.nice() == background.LOW
     other.kill()
     assert sink.process
