@@ -86,7 +86,7 @@ def is_running() -> None:
 
 SINK = Service(
     name="sink", needs=("topics", "tables"), command=lambda: run("lakehouse_jobs", "sink"), probe=is_running,
-    variables=spark_variables, stop_within_s=60, memory="1.5 to 2.9 GB",
+    variables=spark_variables, stop_within_s=60, memory="2.0 to 3.7 GB",
 )  # fmt: skip
 
 RECONCILE = Service(

@@ -76,7 +76,7 @@ def train() -> None:
             draft.replace(wanted)
 
 
-@retry(retry=retry_if_exception_type(ConnectionError), wait=wait_fixed(0.5), stop=stop_after_delay(120), reraise=True)
+@retry(retry=retry_if_exception_type(ConnectionError), wait=wait_fixed(0.5), stop=stop_after_delay(300), reraise=True)
 def _wait_for_clean_tweets() -> None:
     from riverhouse.local.applications import end_offset  # noqa: PLC0415
     from topics.tweets import TWEETS  # noqa: PLC0415
