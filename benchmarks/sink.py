@@ -16,6 +16,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -45,6 +46,7 @@ from lakehouse_jobs.schema import arrow
 from lakehouse_jobs.sink import sinks, start
 from riverhouse import addresses
 from riverhouse.clock import monotonic
+from riverhouse.local import shared_classes
 from riverhouse.local.testing import start_stack
 from riverhouse.settings import load
 from topics.tweets import TWEETS
@@ -53,7 +55,7 @@ SILVER = tables.silver(TWEETS)
 SERVICES = ("kafka", "registry", "postgres", "topics")
 AS_IT_COMES = {
     "spark.master": "local[*]",
-    "spark.driver.extraJavaOptions": "-Xss4m",
+    "spark.driver.extraJavaOptions": shlex.join([*shared_classes.flags(), "-Xss4m"]),
     "spark.sql.streaming.disabledV2MicroBatchReaders": "",
 }
 say = Console(stderr=True, highlight=False).print

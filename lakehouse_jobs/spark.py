@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shlex
 from collections.abc import Mapping
 
 from pyspark.sql import SparkSession
@@ -11,6 +12,15 @@ from pyspark.sql import SparkSession
 from riverhouse import addresses
 from riverhouse.local import parts, shared_classes
 from riverhouse.settings import load
+
+# Without C2 Java reserves 48 MB for code, which many small queries fill: it then collected all of the heap 20 times a minute.
+JAVA = (
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:ReservedCodeCacheSize=256m",
+    "-Xss4m",
+    "-Dfile.encoding=UTF-8",
+)
 
 
 def session(name: str, heap_mb: int | None = None, more: Mapping[str, str] | None = None) -> SparkSession:
@@ -41,9 +51,8 @@ def _settings(heap_mb: int, scratch: pathlib.Path) -> dict[str, str]:
         "spark.driver.memory": f"{heap_mb}m",
         "spark.driver.host": addresses.HOST,
         "spark.driver.bindAddress": addresses.HOST,
-        # Stopping is decided in one place (sink.py), not by Java's own reaction to a signal. Without C2 Java reserves 48 MB for
-        # code, which many small queries fill: it then collected all of the heap 20 times a minute.
-        "spark.driver.extraJavaOptions": f"{' '.join(shared_classes.flags())} -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -Xss4m -Dfile.encoding=UTF-8 -Djava.io.tmpdir={scratch}",
+        # Stopping is decided in one place (sink.py), not by Java's own reaction to a signal.
+        "spark.driver.extraJavaOptions": shlex.join([*shared_classes.flags(), *JAVA, f"-Djava.io.tmpdir={scratch}"]),
         "spark.local.dir": str(scratch),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",

@@ -5,11 +5,13 @@ The tests share one lake and follow one another, as days do.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import psutil
 import pytest
@@ -124,7 +126,8 @@ def test_a_kill_repeats_nothing(world: World, sink: SinkProcess) -> None:
 
 def test_its_java_starts_from_the_archive(sink: SinkProcess) -> None:
     archive = str(shared_classes.archive())
-    assert [p for p in children(sink) for m in p.memory_maps() if m.path == archive], "see `make setup`"
+    maps = alive(sink, lambda p: p.memory_maps())
+    assert any(m.path == archive for _, its in maps for m in its), "see `make setup`"
 
 
 def children(sink: SinkProcess) -> list[psutil.Process]:
@@ -132,9 +135,18 @@ def children(sink: SinkProcess) -> list[psutil.Process]:
     return psutil.Process(sink.process.pid).children(recursive=True)
 
 
+def alive(sink: SinkProcess, ask: Callable[[psutil.Process], Any]) -> list[tuple[psutil.Process, Any]]:
+    """What the sink's processes answer; some of them live for a moment only."""
+    found = []
+    for process in children(sink):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found.append((process, ask(process)))
+    return found
+
+
 def others(sink: SinkProcess) -> list[psutil.Process]:
     """Gold's process; its priority is the first thing that it sets."""
-    return [p for p in children(sink) if "background" in p.cmdline() and p.nice()]
+    return [p for p, its in alive(sink, lambda p: "background" in p.cmdline() and p.nice()) if its]
 
 
 def test_a_sink_does_not_go_on_without_gold(sink: SinkProcess) -> None:
