@@ -77,12 +77,15 @@ class GoldTable:
     key: tuple[str, ...]
     every: dt.timedelta | None = None
     time: str = "window_start_at"
+    by: dt.timedelta | None = (
+        None  # the time of a partition, where the window does not say it: few rows an hour lie by the day
+    )
     by_arrival: bool = False  # it tells of lateness or positions: the same events in other partitions give other rows
 
     @property
     def partition(self) -> dt.timedelta:
         """How much time a partition has, of a table with a window."""
-        return HOUR if self.window is not None and self.window < DAY else DAY
+        return self.by or (HOUR if self.window is not None and self.window < DAY else DAY)
 
     @property
     def interval(self) -> dt.timedelta:

@@ -23,14 +23,14 @@ from lakehouse_jobs.schema import column, numbered
 from topics.contract import Count, Distinct, Each, Kpi, Mean, Measure, Ratio, Stream, Total
 
 
-def mirror(kpi: Kpi, stream: Stream) -> GoldTable:
+def mirror(kpi: Kpi, stream: Stream, by: dt.timedelta | None = None) -> GoldTable:
     """The gold table that holds the same figures as the KPI, computed from silver.
 
     A figure whose events all moved away shows zeros live and has no row here.
     """
     source = Source(stream, time="" if kpi.at == "event_at" else kpi.at, rows=items(kpi) if kpi.each else None)
     key = (*kpi.dimensions, "window_start_at")
-    return GoldTable(kpi.name, (source,), kpi.window, schema(kpi), lambda rows: aggregate(kpi, rows), key)
+    return GoldTable(kpi.name, (source,), kpi.window, schema(kpi), lambda rows: aggregate(kpi, rows), key, by=by)
 
 
 def schema(kpi: Kpi) -> Schema:

@@ -2,7 +2,7 @@
 
 grain      hour
 key        window_start_at
-partition  hour(window_start_at)
+partition  day(window_start_at): dashboards ask for months of it
 owner      lakehouse_jobs
 purpose    sessions of Cross-channel; the batch side of reconciliation
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from lakehouse_jobs.kpi_sql import mirror
 from topics.animeverse.journeys import JOURNEYS, SESSIONS_BY_HOUR
+from topics.contract import DAY
 
-TABLE = mirror(SESSIONS_BY_HOUR, JOURNEYS)
+TABLE = mirror(SESSIONS_BY_HOUR, JOURNEYS, by=DAY)
 build = TABLE.build

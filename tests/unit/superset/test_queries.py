@@ -107,21 +107,19 @@ def test_revenue_by_source_has_every_cent_once_in_each_period(files: Files, lake
     assert sorted(lake.execute(weeks).fetchall()) == [("2026-04-27", 4310), ("2026-05-04", 907)]
 
 
-def test_customers_use_both_where_they_visit_and_buy_in_one_period(
+def test_customers_are_counted_by_what_they_use_and_by_their_first_purchase(
     files: Files, lake: duckdb.DuckDBPyConnection
 ) -> None:
-    insert(lake, "fact_customer_engagement", "window_start_at, customer_id, visits, purchases", """
-        ('2026-05-04', 'ann', 1, 0), ('2026-05-05', 'ann', 0, 2), ('2026-05-05', 'ben', 0, 1), ('2026-05-05', 'cas', 0, 0)""")  # fmt: skip
-    use = f"select period, customer_id, uses from {dataset(files, 'channel_use')}"
-    found = sorted(lake.execute(use).fetchall())
-    assert [r for r in found if r[0] == "day"] == [
-        ("day", "ann", "Cinema only"), ("day", "ann", "Shop only"), ("day", "ben", "Shop only"),
+    insert(lake, "customer_activity", "period, window_start_at, uses, customers, buyers, new_buyers", """
+        ('day', '2026-05-04', 'cinema', 3, 0, 0), ('day', '2026-05-04', 'both', 2, 2, 1), ('day', '2026-05-04', 'shop', 5, 5, 1),
+        ('week', '2026-05-04', 'both', 9, 9, 6)""")  # fmt: skip
+    use = f"select period, uses, sum(customers) from {dataset(files, 'channel_use')} group by all"
+    assert sorted(lake.execute(use).fetchall()) == [
+        ("day", "Cinema only", 3), ("day", "Shop and cinema", 2), ("day", "Shop only", 5), ("week", "Shop and cinema", 9),
     ]  # fmt: skip
-    assert [r for r in found if r[0] == "week"] == [("week", "ann", "Shop and cinema"), ("week", "ben", "Shop only")]
-    bought = f"select cast(window_start_at as date)::text, customer_id, bought from {dataset(files, 'buyers_by_day')}"
-    insert(lake, "fact_customer_engagement", "window_start_at, customer_id, visits, purchases", "('2026-05-09', 'ben', 0, 1)")  # fmt: skip
+    bought = f"select period, bought, sum(customers) from {dataset(files, 'buyers')} group by all"
     assert sorted(lake.execute(bought).fetchall()) == [
-        ("2026-05-05", "ann", "New"), ("2026-05-05", "ben", "New"), ("2026-05-09", "ben", "Returning"),
+        ("day", "New", 2), ("day", "Returning", 5), ("week", "New", 6), ("week", "Returning", 3),
     ]  # fmt: skip
 
 
