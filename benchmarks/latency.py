@@ -8,6 +8,7 @@ repeat (no coordinated omission); versions of reference data, which the workers 
 from __future__ import annotations
 
 import bisect
+import math
 from collections import defaultdict
 from typing import Any
 
@@ -88,8 +89,8 @@ def latencies(raw: Marks, held: Marks) -> list[float]:
 
 
 def quantiles(values: list[float], *wanted: float) -> list[float]:
-    """Quantiles of sorted values, each a value that was seen."""
-    return [values[min(int(len(values) * q), len(values) - 1)] for q in wanted]
+    """Quantiles of sorted values by the nearest rank: the least value seen that so many of all do not exceed."""
+    return [values[math.ceil(round(len(values) * q, 9)) - 1] for q in wanted]
 
 
 def kpi_called(topic: str, business: str) -> Kpi:

@@ -22,7 +22,9 @@ def test_progress_is_noted_once_and_never_backwards() -> None:
 
 
 def test_quantiles_are_values_that_were_seen() -> None:
-    assert latency.quantiles([float(i) for i in range(100)], 0.5, 0.99, 1.0) == [50, 99, 99]
+    assert latency.quantiles([float(i) for i in range(1, 101)], 0.01, 0.5, 0.99, 1.0) == [1, 50, 99, 100]
+    assert latency.quantiles([float(i) for i in range(1, 21)], 0.95, 0.96) == [19, 20]
+    assert latency.quantiles([7.0], 0.5, 0.99) == [7, 7]
 
 
 def test_a_business_has_its_best_known_figure_and_any_other_by_name() -> None:

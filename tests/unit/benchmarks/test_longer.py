@@ -50,3 +50,8 @@ def test_what_is_repeated_is_the_business_s_own_and_no_dimension() -> None:
     names = [what.name for what in longer.repeated()]
     assert {"silver.animeverse_pos", "gold.kpi_log", "gold.fact_sales", "gold.sales_by_minute"} <= set(names)
     assert not [n for n in names if "tweet" in n or "dim_" in n or "customers" in n]
+
+
+def test_what_has_a_row_for_each_item_and_day_does_not_grow_with_sales() -> None:
+    grows = {what.name for what in longer.repeated() if what.grows and what.name.startswith("gold.")}
+    assert grows == {"gold.fact_sales", "gold.fact_cinema_attendance"}
