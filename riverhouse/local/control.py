@@ -94,7 +94,7 @@ def _service_program(service: Service) -> str:
     wrapper = [sys.executable, child.__file__, *(["--user-namespace"] if service.user_namespace else []), "--"]
     within_s = max(service.stop_within_s, aot.STOPS_WITHIN_S if aot.DRAFTS in os.environ else 0)
     stopping = {"stopsignal": service.stop_signal, "stopwaitsecs": within_s}
-    return _program(service.name, [*wrapper, *service.command()], service.folder, service.variables(), **stopping)
+    return _program(service.name, [*wrapper, *service.command()], service.folder(), service.variables(), **stopping)
 
 
 def write_configuration(services: Iterable[Service], lifeline: int | None) -> None:

@@ -37,7 +37,7 @@ class Service:
     prepare: Callable[[], object] = nothing
     variables: Callable[[], Mapping[str, str]] = no_variables  # a change of these restarts it at the next `up`
     address: Callable[[], str] = lambda: ""
-    folder: pathlib.Path = ROOT
+    folder: Callable[[], pathlib.Path] = lambda: ROOT
     stop_signal: str = "TERM"
     stop_within_s: int = 30
     ready_within_s: int = 420  # generous: it tells a hang from a slow machine

@@ -110,6 +110,7 @@ TRINO = Service(
     prepare=prepare,
     command=command,
     probe=probe,
+    folder=data,  # Java asks itself for its port by way of a file where it runs; a kill leaves that behind
     address=lambda: "http://{}:{}".format(*addresses.trino()),
     memory="0.9 to 1.4 GB",
 )
