@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import datetime as dt
 import logging
 import multiprocessing
 import os
@@ -23,10 +24,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
 
+import psutil
 from pyiceberg.manifest import DataFile
 from pyspark import InheritableThread
 
-from lakehouse_jobs import gold, maintenance, spark, writer_lock
+from lakehouse_jobs import gold, maintenance, shared_files, spark, writer_lock
 from lakehouse_jobs.problem import LakeError
 from lakehouse_jobs.writer import FencedTable
 from riverhouse.local import child
@@ -100,6 +102,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("sink", type=int, help="the file descriptor that leads to the sink")
     sink = Connection(parser.parse_args(argv).sink)
     os.nice(LOW)
+    began = dt.datetime.fromtimestamp(psutil.Process(os.getppid()).create_time(), dt.UTC)  # the sink, which writes
+    shared_files.mark_left()  # the sink before this one may have been killed between a file and its commit
     configure("sink")
     logging.getLogger("py4j").setLevel(logging.CRITICAL)  # as in sink.py
     session = writer_lock.connect()
@@ -110,7 +114,7 @@ def main(argv: list[str]) -> int:
         signal.signal(s, lambda *_: stopping.set())
 
     def maintain() -> None:
-        maintenance.keep(application, session, lambda name: MergedTable(name, sink), stopping)
+        maintenance.keep(application, session, lambda name: MergedTable(name, sink), stopping, began)
 
     threads = [_thread("gold", lambda: gold.keep(application, stopping), stopping)]
     threads += [_thread("maintenance", maintain, stopping)]

@@ -1,4 +1,4 @@
-"""Keeping the lake small: compaction of small files, folding of the KPI log, expiry of old snapshots.
+"""Keeping the lake small: compaction of small files, folding of the KPI log, expiry of old snapshots and of files that no table has.
 
 It runs beside the sink (background.py), every `lake.maintenance_interval_s`, and whenever `riverhouse maintain` asks. Where no
 sink runs, `riverhouse maintain` does the work itself, holding the writer's lock.
@@ -31,11 +31,15 @@ SNAPSHOTS_MIN = 1  # kept however old they are
 
 
 def keep(
-    application: SparkSession, session: connection, table: Callable[[str], FencedTable], stopping: threading.Event
+    application: SparkSession,
+    session: connection,
+    table: Callable[[str], FencedTable],
+    stopping: threading.Event,
+    since: dt.datetime,
 ) -> None:
     """Maintain now and then, and once for each request that `session`, which listens, hears of; until told to stop.
 
-    `table` gives a table of that name, to which merged files are committed.
+    `table` gives a table of that name, to which merged files are committed. `since`: as of `maintain`.
     """
     application.sparkContext.setLocalProperty("spark.scheduler.pool", "maintenance")
     due = clock.monotonic() + load().lake.maintenance_interval_s
@@ -46,7 +50,7 @@ def keep(
         again, idle = asked is not None and asked == answered, asked is None and clock.monotonic() < due
         if again or idle:
             continue
-        done = maintain(application, table, stopping.is_set)
+        done = maintain(application, since, table, stopping.is_set)
         log.info("maintained", **done)
         if asked is not None:
             writer_lock.notify(session, ANSWER, json.dumps({"asked": asked, "done": done}))
@@ -56,10 +60,14 @@ def keep(
 
 def maintain(
     application: SparkSession,
+    since: dt.datetime,
     table: Callable[[str], FencedTable] = FencedTable,
     stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
-    """Compact and expire every table; what was done, in numbers."""
+    """Compact and expire every table, delete what belongs to none; what was done, in numbers.
+
+    `since` when the one who writes does so: of what is younger a file may still be committed, however long the machine has slept.
+    """
     began, merged, expired = clock.monotonic(), compaction.Merged(), 0
     for spec in all_tables():
         if stop():
@@ -72,7 +80,11 @@ def maintain(
         for spec in all_tables():
             older_than = clock.now() - dt.timedelta(seconds=load().lake.snapshots_kept_s)
             expired += expire(application, spec, older_than, delete=may)
-        collected = shared_files.collect() if may and shared_files.left_behind() else 0
+        collected = (
+            shared_files.collect(min(since, clock.now() - shared_files.GRACE))
+            if may and shared_files.collectable()
+            else 0
+        )
     took_s = round(clock.monotonic() - began, 2)
     return {
         "files_before": merged.files_before, "files_after": merged.files_after, "snapshots_expired": expired,
@@ -118,9 +130,9 @@ def main(argv: list[str]) -> int:
 
 def _here() -> dict[str, Any]:
     print("no sink is running: maintaining here")
-    application = spark.session("riverhouse-maintain")
+    since, application = clock.now(), spark.session("riverhouse-maintain")
     try:
-        return maintain(application)
+        return maintain(application, since)
     finally:
         application.stop()
 

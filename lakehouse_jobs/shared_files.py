@@ -2,7 +2,8 @@
 
 A side (sides.py) refers to files of the live lake, and a backup or a restore reads them for minutes. Expiry of one table knows
 nothing of that. The rule: **files are deleted only while no side exists and nobody reads the past.** At other times expiry
-removes snapshots from the metadata and leaves their files; what is left behind is collected when the rule allows it again.
+removes snapshots from the metadata and leaves their files; what is left behind is collected when the rule allows it again. So is
+what a writer left that was killed between a file and its commit.
 
 Readers hold a PostgreSQL advisory lock together; who deletes holds it alone.
 """
@@ -51,7 +52,7 @@ def deletable() -> Iterator[bool]:
     with _locked("pg_try_advisory_lock", 0) as alone:
         may = alone and not sides.names()
         if not may:
-            _mark_left()
+            mark_left()
         yield may
 
 
@@ -76,6 +77,7 @@ def referred(table: Table) -> set[str]:
 def of_metadata(metadata: TableMetadata, io: FileIO) -> set[str]:
     """As `referred`, of a table's metadata, without the file that holds it."""
     files = {entry.metadata_file for entry in metadata.metadata_log}
+    files |= {s.statistics_path for s in (*metadata.statistics, *metadata.partition_statistics)}
     manifests: dict[str, ManifestFile] = {}
     for snapshot in metadata.snapshots:
         files.add(snapshot.manifest_list)
@@ -90,7 +92,7 @@ def drop(name: str) -> int:
     """Drop a side and delete the files that only it refers to; how many."""
     with alone():
         its = sides.tables(sides.find(name).catalogue)
-        _mark_left()  # where this is interrupted, `collect` finds what remains
+        mark_left()  # where this is interrupted, `collect` finds what remains
         sides.forget(name)
         others = [sides.tables(c) for c in (addresses.CATALOG, *sides.names())]
         dropped = 0
@@ -102,15 +104,20 @@ def drop(name: str) -> int:
         return dropped
 
 
+def mark_left() -> None:
+    """Note that there may be files to which no table refers: left by expiry, or by a writer that was killed before its commit."""
+    _mark().parent.mkdir(parents=True, exist_ok=True)
+    _mark().touch()
+
+
 def left_behind() -> bool:
-    """Whether snapshots have been expired whose files were left."""
+    """Whether there may be files to which no table refers."""
     return _mark().exists()
 
 
-def _mark_left() -> None:
-    """Note that files were left that no table may refer to."""
-    _mark().parent.mkdir(parents=True, exist_ok=True)
-    _mark().touch()
+def collectable() -> bool:
+    """Whether what has been left behind is old enough to be told from a commit that is being made."""
+    return left_behind() and clock.now().timestamp() - _mark().stat().st_mtime > GRACE.total_seconds()
 
 
 def collect(older_than: dt.datetime | None = None) -> int:
@@ -132,6 +139,8 @@ def collect(older_than: dt.datetime | None = None) -> int:
         system.delete_file(path)
     if len(old) == len(unknown):
         _mark().unlink(missing_ok=True)
+    else:
+        mark_left()  # the younger ones another time
     return len(old)
 
 

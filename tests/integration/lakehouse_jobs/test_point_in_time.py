@@ -6,7 +6,9 @@ The tests share one lake and follow one another.
 from __future__ import annotations
 
 import datetime as dt
+import os
 import pathlib
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -209,6 +211,31 @@ def test_expiry_spares_what_a_side_needs(world: World, sink: SinkProcess, monkey
     assert on_disk("silver/tweets") == {
         shared_files.path_of(f) for f in shared_files.referred(lake.catalog().load_table("silver.tweets"))
     }
+
+
+def test_what_a_killed_writer_left_is_collected(world: World, sink: SinkProcess) -> None:
+    live = quiet(world, sink)
+    assert sink.stop(signal.SIGKILL) == -signal.SIGKILL
+    data = pathlib.Path(shared_files.path_of(lake.catalog().load_table("silver.tweets").location())) / "data"
+    left, being_written, noted = (
+        data / "left.parquet",
+        data / "being-written.parquet",
+        addresses.home() / "data" / "files-left-behind",
+    )
+    for file in (left, being_written):
+        file.touch()
+    long_ago = (clock.now() - 2 * shared_files.GRACE).timestamp()
+    os.utime(left, (long_ago, long_ago))
+    sink.start()
+    wait_for("the next sink notes that there may be such files", shared_files.left_behind)
+    assert maintenance.main([]) == 0
+    assert left.exists()  # an hour must pass
+    os.utime(noted, (long_ago, long_ago))
+    assert maintenance.main([]) == 0
+    assert not left.exists()
+    assert being_written.exists()
+    being_written.unlink()
+    assert quiet(world, sink).hashes == live.hashes
 
 
 def expired() -> bool:
