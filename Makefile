@@ -30,8 +30,8 @@ clean: ## stop everything, delete data and logs
 	@$(RIVERHOUSE) clean
 
 ##@ Develop
-test: setup ## all tests, on their own ports and folders; ARGS="-k name" for some
-	@$(CORE)/python -m pytest $(ARGS)
+test: setup ## all tests, two at a time, on their own ports and folders; ARGS="-k name" for some
+	@$(CORE)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 lint: setup ## ruff and mypy
 	@$(CORE)/ruff check .

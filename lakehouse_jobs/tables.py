@@ -178,7 +178,7 @@ def create_all(catalog: Catalog, only: Collection[str] | None = None) -> list[st
 
 
 def create(catalog: Catalog, spec: TableSpec) -> list[str]:
-    """Create the table, or add the columns its contract has gained."""
+    """Create the table, or add the columns its contract has gained, and let new files lie in the partitions that it has now."""
     try:
         table = catalog.load_table(spec.name)
     except NoSuchTableError:
@@ -191,7 +191,25 @@ def create(catalog: Catalog, spec: TableSpec) -> list[str]:
                 update.add_column(name, spec.schema.find_field(name).field_type)
             for name in loosened:
                 update.make_column_optional(name)
-    return [f"{spec.name}: added column {n}" for n in added] + [f"{spec.name}: {n} may now be null" for n in loosened]
+    moved = _repartition(table, spec)
+    return (
+        [f"{spec.name}: added column {n}" for n in added]
+        + [f"{spec.name}: {n} may now be null" for n in loosened]
+        + moved
+    )
+
+
+def _repartition(table: Table, spec: TableSpec) -> list[str]:
+    """Iceberg's partition evolution: files that are there stay as they are, until their partition is written again."""
+    column, transform = spec.partition
+    have = [(f.source_id, f.transform) for f in table.spec().fields]
+    if have == [(table.schema().find_field(column).field_id, transform)]:
+        return []
+    with lake.lock(spec.name), table.update_spec() as update:
+        for field in table.spec().fields:
+            update.remove_field(field.name)
+        update.add_field(column, transform, f"{column}_{transform}")
+    return [f"{spec.name}: new files lie by {transform}({column})"]
 
 
 def _difference(table: Table, spec: TableSpec) -> tuple[list[str], list[str]]:

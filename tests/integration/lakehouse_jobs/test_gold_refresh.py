@@ -5,6 +5,7 @@ What the refreshes have made of it in the end is what DuckDB makes of all events
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Iterator
 from typing import Any
@@ -12,10 +13,16 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pytest
+from pyiceberg.manifest import DataFile
 from pyspark.sql import SparkSession
 
 from lakehouse_jobs import animeverse, fences, gold, lake, routes, spark, tables
-from lakehouse_jobs.animeverse import fact_customer_engagement, fact_inventory_snapshot, fact_sales
+from lakehouse_jobs.animeverse import (
+    fact_customer_engagement,
+    fact_inventory_snapshot,
+    fact_sales,
+    gold_screenings_by_hour,
+)
 from lakehouse_jobs.gold_table import GoldTable
 from lakehouse_jobs.writer import FencedTable
 from riverhouse.local.testing import start_stack
@@ -155,12 +162,36 @@ def test_computed_anew_it_is_the_same(filled: Lake, application: SparkSession) -
 
 
 def test_a_late_receipt_rewrites_only_its_hour(filled: Lake, application: SparkSession) -> None:
-    target = lake.catalog().load_table("gold.fact_sales")
-    before = {f.file.file_path for f in target.scan().plan_files()}
+    before = files("gold.fact_sales")
     receipt = filled.samples.receipt()
     filled.offer()
     assert "fact_sales" in gold.refresh_all(application, animeverse.GOLD_TABLES)
-    after = {f.file.file_path: f.file for f in lake.catalog().load_table("gold.fact_sales").scan().plan_files()}
-    hours = {after[p].partition[0] for p in after.keys() - before}
+    after = files("gold.fact_sales")
+    hours = {after[p].partition[0] for p in after.keys() - before.keys()}
     assert hours == {int((receipt.event_at - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) / dt.timedelta(hours=1))}
     assert lakehouse.fence("gold.fact_sales", fences.AS_OF).items() >= lakehouse.fence("silver.animeverse_pos").items()
+
+
+def test_a_table_that_lay_by_the_hour_is_refreshed_by_the_day(filled: Lake, application: SparkSession) -> None:
+    """A lake from before its partitions were changed: old files lie in hours, until their day is written again."""
+    mirror = gold_screenings_by_hour.TABLE
+    by_day = tables.gold(mirror)
+    hourly = dataclasses.replace(by_day, partition=(mirror.time, tables.HOUR))
+    assert tables.create(lake.catalog(), hourly) == [f"{by_day.name}: new files lie by hour(window_start_at)"]
+    gold.refresh_all(application, [mirror], anew=True)
+    before = files(by_day.name)
+    assert len({f.partition[0] for f in before.values()}) == len(before) > 1
+    assert tables.create(lake.catalog(), by_day) == [f"{by_day.name}: new files lie by day(window_start_at)"]
+    assert tables.create(lake.catalog(), by_day) == []
+    filled.samples.some(10)
+    filled.offer()
+    assert mirror.name in gold.refresh_all(application, animeverse.GOLD_TABLES)
+    after = files(by_day.name)
+    assert after.keys() - before.keys()
+    assert len(after) < len(before)
+    test_kpi_mirrors(filled, mirror)
+
+
+def files(name: str) -> dict[str, DataFile]:
+    tasks = lake.catalog().load_table(name).scan().plan_files()
+    return {t.file.file_path: t.file for t in tasks}
