@@ -12,16 +12,16 @@ from producers.broker import Outbox, offsets
 from producers.live import Stop
 from riverhouse import clock
 from riverhouse.logs import logger
+from riverhouse.settings import load
 from topics.contract import Reference
 from topics.progress import committed
 
-WITHIN_S = 90.0
 log = logger("producer")
 
 
-def wait(references: Sequence[Reference], outbox: Outbox, stop: Stop, within_s: float = WITHIN_S) -> bool:
-    """Whether the workers have done all of the references' raw records within the time."""
-    began = clock.monotonic()
+def wait(references: Sequence[Reference], outbox: Outbox, stop: Stop) -> bool:
+    """Whether the workers have done all of the references' raw records within `producer.told_within_s`."""
+    began, within_s = clock.monotonic(), load().producer.told_within_s
     while outbox.flush(0.2) or any(behind(r) for r in references):
         if stop.asked or clock.monotonic() - began > within_s:
             log.warning("the workers have not taken the reference data in; history is sent without waiting longer")

@@ -66,6 +66,9 @@ class Producer(BaseModel):
     animeverse_rate: float = Field(default=10, gt=0, description="events a second, of shop and cinema together")
     animeverse_history_hours: float = Field(72, ge=0, description="as `history_hours`")
     animeverse_history_events: int = Field(default=40_000, ge=0, description="as `history_events`")
+    told_within_s: float = Field(
+        default=90, ge=0, description="how long history waits for the workers to take in the reference data before it"
+    )
 
 
 class Workers(BaseModel):

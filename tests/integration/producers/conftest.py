@@ -16,7 +16,7 @@ def environment(tmp_path_factory) -> Iterator[dict[str, str]]:
     """The variables under which `riverhouse` and `producers` find the broker; topics are applied."""
     home = tmp_path_factory.mktemp("home")
     variables = {**os.environ, "RIVERHOUSE_HOME": str(home), "RIVERHOUSE_PRODUCER__HISTORY_EVENTS": "2000"}
-    variables |= {"RIVERHOUSE_PRODUCER__ANIMEVERSE_HISTORY_EVENTS": "1500"}
+    variables |= {"RIVERHOUSE_PRODUCER__ANIMEVERSE_HISTORY_EVENTS": "1500", "RIVERHOUSE_PRODUCER__TOLD_WITHIN_S": "2"}
     variables |= {f"RIVERHOUSE_PORTS__{name.upper()}": "0" for name in Ports.model_fields}
 
     def riverhouse(*arguments: str) -> None:
