@@ -186,9 +186,9 @@ def test_a_table_that_lay_by_the_hour_is_refreshed_by_the_day(filled: Lake, appl
     filled.samples.some(10)
     filled.offer()
     assert mirror.name in gold.refresh_all(application, animeverse.GOLD_TABLES)
-    after = files(by_day.name)
-    assert after.keys() - before.keys()
-    assert len(after) < len(before)
+    after, now = files(by_day.name), lake.catalog().load_table(by_day.name).spec().spec_id
+    assert {after[path].spec_id for path in after.keys() - before.keys()} == {now}
+    assert now not in {f.spec_id for f in before.values()}
     test_kpi_mirrors(filled, mirror)
 
 
