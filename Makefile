@@ -31,7 +31,7 @@ clean: ## stop everything, delete data and logs
 
 ##@ Develop
 test: setup ## all tests, two at a time, on their own ports and folders; ARGS="-k name" for some
-	@$(CORE)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
+	@$(CORE)/python -m pytest -n 2 $(ARGS)
 
 lint: setup ## ruff and mypy
 	@$(CORE)/ruff check .

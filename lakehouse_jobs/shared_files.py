@@ -120,13 +120,12 @@ def collectable() -> bool:
     return left_behind() and clock.now().timestamp() - _mark().stat().st_mtime > GRACE.total_seconds()
 
 
-def collect(older_than: dt.datetime | None = None) -> int:
-    """Delete the warehouse's files to which no table refers and which are old enough; how many.
+def collect(older_than: dt.datetime) -> int:
+    """Delete the warehouse's files to which no table refers and which are older than that; how many.
 
     Only folders of tables are looked at, and only where `deletable` or `alone` is held. Nothing is forgotten while younger
     files may still turn out to belong to nobody.
     """
-    limit = older_than or clock.now() - GRACE
     system, root = fs.FileSystem.from_uri(addresses.warehouse())
     known: set[str] = set()
     for catalog in (addresses.CATALOG, *sides.names()):
@@ -134,7 +133,7 @@ def collect(older_than: dt.datetime | None = None) -> int:
             known |= {path_of(f) for f in referred(table)}
     found = [f for f in system.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True)) if f.is_file]
     unknown = [f for f in found if _is_of_a_table(f.path, root) and path_of(f.path) not in known]
-    old = [f.path for f in unknown if f.mtime is not None and f.mtime < limit]
+    old = [f.path for f in unknown if f.mtime is not None and f.mtime < older_than]
     for path in old:
         system.delete_file(path)
     if len(old) == len(unknown):

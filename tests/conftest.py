@@ -31,6 +31,7 @@ class Groups(LoadScopeScheduling):
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
+    config.option.loadscopereorder = False  # in our order, not by how many tests a group has
     return Groups(config, log)
 
 

@@ -50,7 +50,7 @@ def build(engagement: DataFrame) -> DataFrame:
     ).agg(
         F.count("*").alias("customers"),
         F.count_if("bought").alias("buyers"),
-        F.count_if(F.expr("bought and first_bought_at >= window_start_at and first_bought_at < window_end_at")).alias("new_buyers"),
+        F.count_if(F.expr("bought and first_bought_at >= window_start_at")).alias("new_buyers"),
     )  # fmt: skip
     return typed(counted, SCHEMA)
 
