@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -111,6 +111,22 @@ class FetchThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = self.app.batching.linger_ms
         consumer._fetch_min_bytes = LINGER_BYTES
         return consumer
+
+    async def call_thread(self, fun: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
+        """Raise `ConsumerStoppedError` when the thread ends.
+
+        It answers no more then, and it ends only when what a rebalance under way calls has come back: each would wait for the other.
+        A call that it was just doing is cancelled; as a cancellation that would end the thread before it says that it has ended.
+        """
+        if self._stopped.is_set():
+            raise ConsumerStoppedError
+        try:
+            return await super().call_thread(fun, *args, **kwargs)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if (task and task.cancelling()) or not self._stopped.is_set():
+                raise
+        raise ConsumerStoppedError
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust warns of partitions whose stream does not move; those of changelogs have no stream once they are recovered."""

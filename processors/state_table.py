@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from aiokafka.errors import ConsumerStoppedError
 from faust.stores.base import Store
 from faust.tables import Table
 from faust.types import TP
@@ -55,8 +57,9 @@ class StateStore(Store):
         self.states = {p: s for p, s in self.states.items() if p in mine}
         self.positions = {tp: o for tp, o in self.positions.items() if tp.partition in mine}
         self.written = {tp: n for tp, n in self.written.items() if tp.partition in mine}
-        for p in mine - self.states.keys():
-            self.states[p] = await self._new_state(p)
+        with contextlib.suppress(ConsumerStoppedError):  # the worker ends: nobody works on what it is dealt now
+            for p in mine - self.states.keys():
+                self.states[p] = await self._new_state(p)
 
     async def _new_state(self, p: int) -> Any:
         """A state for a partition, and the positions that its changelogs are read from: those of a snapshot, if any."""

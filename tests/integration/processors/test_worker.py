@@ -37,6 +37,25 @@ real = c.BatchConsumer._getmany
 async def getmany(self, active, _): return await real(self, active, 30.0)
 c.BatchConsumer._getmany = getmany
 """
+# Takes its time over each partition that it is dealt: before it asks the consumer's thread about it, or while that thread asks the broker.
+BEFORE = """
+import asyncio, processors.state_table as s
+real = s.StateStore._new_state
+async def new_state(self, p):
+    print("is being dealt", flush=True)
+    await asyncio.sleep(1)
+    return await real(self, p)
+s.StateStore._new_state = new_state
+"""
+MEANWHILE = """
+import asyncio, processors.fetching as f
+real = f.Fetcher.beginning_offsets
+async def beginning_offsets(self, *args):
+    print("is being dealt", flush=True)
+    await asyncio.sleep(1)
+    return await real(self, *args)
+f.Fetcher.beginning_offsets = beginning_offsets
+"""
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +82,16 @@ def test_what_comes_while_partitions_move_is_not_lost(folder: pathlib.Path) -> N
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(30) == 0
     check_topics()
+
+
+@pytest.mark.parametrize(("index", "slow"), [(7, BEFORE), (8, MEANWHILE)], ids=["before a call", "in a call"])
+def test_a_worker_that_is_just_dealt_partitions_stops_at_once(folder: pathlib.Path, index: int, slow: str) -> None:
+    """What a rebalance calls and the consumer's thread waited for each other: the stop took a minute."""
+    with worker(folder, index, slow) as process:
+        wait_for("it is dealt partitions", lambda: said(folder, index, "is being dealt"))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert "Traceback" not in (folder / f"worker-{index}.log").read_text()
 
 
 def test_kills_and_moves_change_no_number(folder: pathlib.Path) -> None:
