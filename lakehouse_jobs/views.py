@@ -82,8 +82,8 @@ def latest(gauge: Latest, stream: Stream) -> View:
     shown = ("event_at", *gauge.values)
     if issubclass(stream.clean_event, Revisable):
         place = "row(raw_offset, cause_offset, cause_ordinal)"
-        if gauge.when:  # it must hold for the revision that is in force
-            kept = _newest((*shown, gauge.when), "row(cause_offset, cause_ordinal)")
+        if gauge.when:  # of any revision; what is shown is the one in force
+            kept = [*_newest(shown, "row(cause_offset, cause_ordinal)"), f"bool_or({gauge.when}) as {gauge.when}"]
             of_event = (*gauge.by, "raw_partition", "raw_offset")
             table = f"(select {', '.join((*of_event, *kept))}\n  from {table} group by {', '.join(of_event)})"
             place = "raw_offset"

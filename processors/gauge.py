@@ -33,11 +33,11 @@ class GaugeFold:
         self.changed: dict[tuple[Any, ...], None] = {}  # a set's order would change from run to run
 
     def fold(self, event: CleanEvent, cause_offset: int) -> None:
-        """Show `event`, unless a later one of its key is shown. A revision replaces the event that it revises."""
-        if self._counts is not None and not self._counts(event):
-            return
+        """Show `event`, unless a later one of its key is shown. A revision replaces the event that it revises, whether it counts or not."""
         key = self._key(event)
         entry = self.entries.get(key)
+        if self._counts is not None and not self._counts(event) and (entry is None or entry[0] != event.raw_offset):
+            return
         if entry is None:
             entry = self.entries[key] = [-1, -1, None]
         if event.raw_offset >= entry[0]:

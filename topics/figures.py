@@ -138,7 +138,7 @@ class Latest:
     """A gauge: `values` of the newest clean event (in log order) of each `by`, as one compacted record.
 
     `by` must hold what keys the raw topic, so that one raw partition has all events of a key. With `when` only events
-    whose field of that name is true count.
+    count whose field of that name is true, or was true before they were revised.
     """
 
     topic: str

@@ -25,6 +25,8 @@ create macro millis(j) as case json_type(j)
 create macro stripped(t) as regexp_replace(t, '^{BLANKS}+|{BLANKS}+$', '', 'g');
 create macro small(t) as case when strlen(t) = length(t) then lower(t) else small_letters(t) end;
 create macro capital(t) as case when strlen(t) = length(t) then upper(t) else capital_letters(t) end;
+create macro quotient(over, under, digits) as
+    sign(over) * ((2 * abs(over) * pow(10, digits)::bigint + under) // (2 * under))::double / pow(10, digits);
 create macro one_id(t) as case when regexp_full_match(replace(t, '-', ''), '[0-9a-fA-F]{{32}}') then lower(replace(t, '-', '')) else t end;
 """
 

@@ -17,14 +17,14 @@ from rich.console import Console
 from lakehouse_jobs import fences, lake, ledger, positions
 from lakehouse_jobs.fences import Fence
 from lakehouse_jobs.problem import LakeError
-from lakehouse_jobs.reconcile import live, rankings, reading
+from lakehouse_jobs.reconcile import gauges, live, rankings, reading
 from lakehouse_jobs.reconcile.facts import Facts
 from lakehouse_jobs.reconcile.live import EVER, Span
 from lakehouse_jobs.reconcile.recomputed import Recomputed, Summary
 from lakehouse_jobs.tables import GOLD_TABLES, KPI_LOG
 from riverhouse import clock
 from topics import progress
-from topics.contract import ORDINALS, Kpi, Ranking, Revisable, Stream, is_fraction
+from topics.contract import ORDINALS, Kpi, Latest, Ranking, Revisable, Stream, is_fraction
 
 MIRRORED = {t.name for t in GOLD_TABLES}  # KPIs that have a gold table of their name among them
 SKEW_S = 60  # how far events may lie ahead of the broker's clock
@@ -60,7 +60,7 @@ def causes(stream: Stream, fence: Mapping[int, int]) -> Offsets:
 
 
 def published(stream: Stream) -> tuple[Kpi | Ranking, ...]:
-    """The figures whose topics are read."""
+    """The windowed figures whose topics are read."""
     return (*stream.kpis, *stream.rankings)
 
 
@@ -75,6 +75,7 @@ class Gathering:
         self.facts = [f for f in what.facts if f.stream.prefix in named]
         self.got = Gathered([f.stream for f in self.facts])
         self.summaries = [s for s in what.summaries if s.stream in self.got.streams and not (span and s.whole)]
+        self.gauges = [(g, s) for s in self.got.streams for g in s.gauges if not span]
 
     def all(self) -> Gathered:
         """Read everything. LakeError where something does not catch up in time."""
@@ -85,9 +86,14 @@ class Gathering:
         for stream in self.got.streams:
             for figure in published(stream):
                 self._topic(figure)
+        for gauge, stream in self.gauges:
+            self._gauge(gauge, stream)
         self._pin()
         for facts in self.facts:
             self._silver(facts)
+        for gauge, stream in self.gauges:
+            query, columns = gauges.silver_query(gauge, stream)
+            reading.into(self._db, f"silver_{gauge.name}", self.got.tables[f"silver.{stream.table}"], query, columns)
         for kpi in (k for s in self.got.streams for k in s.kpis if k.name in MIRRORED):
             self._mirror(kpi)
         for summary in self.summaries:
@@ -124,6 +130,12 @@ class Gathering:
             reading.topic(figure.topic, lambda records: kind.take(self._db, figure, records, self._span), since_ms)
         kind.settle(self._db, figure)
 
+    def _gauge(self, gauge: Latest, stream: Stream) -> None:
+        gauges.create(self._db, gauge, stream)
+        with self._console.status(f"reading {gauge.topic}"):
+            reading.topic(gauge.topic, lambda records: gauges.take(self._db, gauge, stream, records))
+        gauges.settle(self._db, gauge)
+
     # ── the lake ────────────────────────────────────────────────────────────────────────────────────────────────────
     def _pin(self) -> None:
         """Load the tables' newest snapshots, and find out how far bronze must be: as far as anything read so far."""
@@ -138,7 +150,7 @@ class Gathering:
             for name in gold:
                 for p, at in self.got.as_of(name, stream).items():
                     last[p] = max(at, last.get(p, -1))
-            for figure in published(stream):
+            for figure in (*published(stream), *(g for g, of in self.gauges if of is stream)):
                 for p, at in self._db.execute(
                     f"select e.key::int, max(e.value) from (select unnest(map_entries(as_of)) as e from live_{figure.name}) group by 1"
                 ).fetchall():

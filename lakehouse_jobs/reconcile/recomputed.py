@@ -37,6 +37,8 @@ class Recomputed:
 
     With `--since`, a record whose first is older than that counts as a repeat where silver.duplicates says so.
     `over_all` gives, for the KPIs of these names, a query over `facts` where a cell cannot be had by adding up changes.
+    `gauges`: for the gauges of these names a query over `facts`, here with every state of an event, that gives what each key shows.
+    Gauges need the log from its beginning.
     """
 
     business: str
@@ -44,6 +46,7 @@ class Recomputed:
     summaries: tuple[Summary, ...]
     reads_before: dt.timedelta
     over_all: Mapping[str, str] = field(default_factory=dict)
+    gauges: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kpis(self) -> list[tuple[Kpi, Stream]]:

@@ -9,7 +9,7 @@ import duckdb
 from rich.console import Console
 
 from lakehouse_jobs import fences
-from lakehouse_jobs.reconcile import checks, live, rankings
+from lakehouse_jobs.reconcile import checks, gauges, live, rankings
 from lakehouse_jobs.reconcile.compare import Question, Result, compare
 from lakehouse_jobs.reconcile.gather import MIRRORED, Gathered, Gathering
 from lakehouse_jobs.reconcile.live import Span
@@ -39,6 +39,9 @@ def run(db: duckdb.DuckDBPyConnection, what: Recomputed, span: Span, wait_s: flo
         results += _figure(db, got, kpi, stream, span, kept_since_ms, what.over_all.get(kpi.name))
     for ranking, stream in ((r, s) for s in got.streams for r in s.rankings):
         results.append(rankings.check(db, ranking, stream, got.done[stream.prefix], span, kept_since_ms))
+    for gauge, stream in gathering.gauges:
+        for check in (gauges.check, gauges.check_view):
+            results.append(check(db, gauge, stream, got.done[stream.prefix], what.gauges[gauge.name]))
     results += [_summary(db, got, s, span) for s in gathering.summaries]
     return [r if r.compared or r.note else _empty(r, span) for r in results]
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from lakehouse_jobs.reconcile import live, rankings
+from lakehouse_jobs.reconcile import gauges, live, rankings
 from lakehouse_jobs.reconcile.compare import Result
 from lakehouse_jobs.reconcile.facts import RAW
 from lakehouse_jobs.reconcile.live import Span
 from lakehouse_jobs.reconcile.recomputed import Recomputed
 from processors.records import Record
+from tests.sim.animeverse_checks import fenced
 from tests.sim.broker import Broker
-from topics.contract import Kpi, Ranking
+from topics.contract import Kpi, Latest, Ranking, Stream
 
 ALL = Span()
 
@@ -57,6 +60,11 @@ def newest(db: duckdb.DuckDBPyConnection, what: Recomputed, broker: Broker) -> I
     for ranking, stream in ((r, f.stream) for f in what.facts for r in f.stream.rankings):
         rank(db, ranking, [(p, r) for p in range(broker.partitions) for r in broker.logs[ranking.topic, p]])
         yield rankings.check(db, ranking, stream, done(broker, stream.raw.name), ALL)
+    for gauge, stream in of_gauges(what):
+        show(db, gauge, stream, [(p, r) for p in range(broker.partitions) for r in broker.logs[gauge.topic, p]])
+        keep(db, gauge, stream, list(fenced(broker, stream.clean.name)))
+        for check in (gauges.check, gauges.check_view):
+            yield check(db, gauge, stream, done(broker, stream.raw.name), what.gauges[gauge.name])
 
 
 def any_revision(db: duckdb.DuckDBPyConnection, what: Recomputed, broker: Broker, seed: int) -> Iterator[Result]:
@@ -77,6 +85,17 @@ def any_revision(db: duckdb.DuckDBPyConnection, what: Recomputed, broker: Broker
                 of_window.setdefault(record.key, []).append((p, record))
         rank(db, ranking, [chance.choice(records) for records in of_window.values()])
         yield rankings.check(db, ranking, stream, {}, ALL)
+    for gauge, stream in of_gauges(what):
+        of_key: dict[bytes | None, list[tuple[int, Record]]] = {}
+        for p in range(broker.partitions):
+            for record in broker.logs[gauge.topic, p]:
+                of_key.setdefault(record.key, []).append((p, record))
+        show(db, gauge, stream, [chance.choice(records) for records in of_key.values()])
+        yield gauges.check(db, gauge, stream, {}, what.gauges[gauge.name])
+
+
+def of_gauges(what: Recomputed) -> list[tuple[Latest, Stream]]:
+    return [(g, f.stream) for f in what.facts for g in f.stream.gauges]
 
 
 def take(db: duckdb.DuckDBPyConnection, kpi: Kpi, records: Sequence[tuple[int, Record]]) -> None:
@@ -91,6 +110,22 @@ def rank(db: duckdb.DuckDBPyConnection, ranking: Ranking, records: Sequence[tupl
     rankings.create(db, ranking)
     rankings.take(db, ranking, _table(records), ALL)
     rankings.settle(db, ranking)
+
+
+def show(db: duckdb.DuckDBPyConnection, gauge: Latest, stream: Stream, records: Sequence[tuple[int, Record]]) -> None:
+    _afresh(db, gauge.name)
+    gauges.create(db, gauge, stream)
+    gauges.take(db, gauge, stream, _table(records))
+    gauges.settle(db, gauge)
+
+
+def keep(db: duckdb.DuckDBPyConnection, gauge: Latest, stream: Stream, clean: Sequence[dict[str, Any]]) -> None:
+    """Clean records as silver has them."""
+    query, columns = gauges.silver_query(gauge, stream)
+    moments = {c for c in columns if c.endswith("_at")}
+    rows = [{c: dt.datetime.fromisoformat(v[c]) if c in moments else v[c] for c in columns} for v in clean]
+    db.register("piece", pa.Table.from_pylist(rows))
+    db.execute(f"create or replace table silver_{gauge.name} as {query}")
 
 
 def _afresh(db: duckdb.DuckDBPyConnection, name: str) -> None:

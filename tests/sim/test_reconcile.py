@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from lakehouse_jobs.reconcile import animeverse, database, live, rankings, tweets
+from lakehouse_jobs.reconcile import animeverse, database, gauges, live, rankings, tweets
 from lakehouse_jobs.reconcile.recomputed import Recomputed
 from processors.animeverse import FLOWS
 from processors.records import Record
@@ -16,6 +16,7 @@ from processors.tweets import FLOW
 from tests.sim import animeverse_checks, animeverse_world, checks, reconciling, world
 from tests.sim.broker import Broker
 from tests.sim.machine import Chances, run
+from topics.contract import Latest
 from topics.tweets import TWEETS, VOLUME_BY_REGION
 
 
@@ -30,13 +31,19 @@ def of_tweets(seed: int) -> Broker:
     return run((FLOW,), logs, seed, Chances(crash_every=400)).broker
 
 
-def of_animeverse(seed: int) -> Broker:
-    logs = animeverse_world.raw_logs(seed, 1 + seed % 3, 150)
+def of_animeverse(seed: int, events: int = 150) -> Broker:
+    logs = animeverse_world.raw_logs(seed, 1 + seed % 3, events)
     return run(FLOWS, logs, seed, Chances(crash_every=2000, feed=5)).broker
+
+
+def of_versions_told_again(seed: int) -> Broker:
+    """After a crash an older version of one moment is told once more, behind its correction."""
+    return of_animeverse(seed, 400)
 
 
 RUNS = [(tweets.RECOMPUTED, of_tweets, seed) for seed in range(4)]
 RUNS += [(animeverse.RECOMPUTED, of_animeverse, seed) for seed in range(4)]
+RUNS += [(animeverse.RECOMPUTED, of_versions_told_again, 127)]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +96,50 @@ def test_a_ranking_in_another_order_is_named(db) -> None:
     found = rankings.check(db, ranking, TWEETS, {}, reconciling.ALL)
     told = [str(d) for d in found.first]
     assert any(f"rank 1: hashtag expected '{first['hashtag']}', found '{second['hashtag']}'" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("gauge", "figure"),
+    [(g, f) for g, _ in reconciling.of_gauges(animeverse.RECOMPUTED) for f in ("event_at", *g.values)],
+    ids=lambda v: getattr(v, "name", v),
+)
+def test_a_gauge_that_shows_something_else_is_named(of_one_world, gauge: Latest, figure: str) -> None:
+    """Every figure of every gauge; and a key that nothing was heard of, and one that is missing."""
+    db, broker = of_one_world
+    stream = next(s for g, s in reconciling.of_gauges(animeverse.RECOMPUTED) if g is gauge)
+    records = {r.key: (p, r) for p in range(broker.partitions) for r in broker.logs[gauge.topic, p]}
+    (wrong, (p, record)), (missing, _), *rest = records.items()
+    was = json.loads(record.value or b"")[figure]
+    other = "2020-01-01T00:00:00Z" if figure.endswith("_at") else f"{was}?" if isinstance(was, str) else was + 1
+    planted = [(p, changed(record, wrong, **{figure: other})), (0, changed(record, wrong, **{gauge.by[0]: "nobody"}))]
+    reconciling.show(db, gauge, stream, [*planted, *(known for _, known in rest)])
+    bounds = reconciling.done(broker, stream.raw.name)
+    result = gauges.check(db, gauge, stream, bounds, animeverse.RECOMPUTED.gauges[gauge.name])
+    assert (result.different, result.missing, result.surplus) == (3, 1, 1), [str(d) for d in result.first]
+    assert missing
+
+
+@pytest.mark.parametrize("gauge", [g for g, _ in reconciling.of_gauges(animeverse.RECOMPUTED)], ids=lambda g: g.name)
+def test_a_view_of_a_gauge_that_shows_something_else_is_named(of_one_world, gauge: Latest) -> None:
+    db, broker = of_one_world
+    stream = next(s for g, s in reconciling.of_gauges(animeverse.RECOMPUTED) if g is gauge)
+    clean = list(animeverse_checks.fenced(broker, stream.clean.name))
+    newest = max((v for v in clean if not gauge.when or v[gauge.when]), key=lambda v: v["raw_offset"])
+    (figure, *_) = (n for n in gauge.values if isinstance(newest[n], int | float))
+    planted = [v | {figure: v[figure] + 1} if v["raw_offset"] == newest["raw_offset"] else v for v in clean]
+    bounds, query = reconciling.done(broker, stream.raw.name), animeverse.RECOMPUTED.gauges[gauge.name]
+    for rows, different in ((clean, 0), (planted, 1)):
+        reconciling.keep(db, gauge, stream, rows)
+        found = gauges.check_view(db, gauge, stream, bounds, query)
+        assert (found.different, found.missing, found.surplus) == (different, 0, 0), [str(d) for d in found.first]
+
+
+@pytest.fixture(scope="module")
+def of_one_world() -> Iterator[tuple[duckdb.DuckDBPyConnection, Broker]]:
+    broker = of_animeverse(1)
+    with database.opened() as opened:
+        reconciling.read(opened, animeverse.RECOMPUTED, broker)
+        yield opened, broker
 
 
 def changed(record: Record, key: bytes, **values: object) -> Record:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakehouse_jobs.reconcile.animeverse.common import LOG, STATES, TIMELY, versions
+from lakehouse_jobs.reconcile.animeverse.common import LOG, STATES, TIMELY, told, versions
 from lakehouse_jobs.reconcile.contract_sql import typed
 from lakehouse_jobs.reconcile.facts import Facts, firsts
 from lakehouse_jobs.reconcile.recomputed import Summary
@@ -77,7 +77,7 @@ KEPT = (
 )
 SQL = "".join([
     firsts("(from sound_{table} where kind = 'concession')", "concession"), ACCEPTED,
-    versions(SCREENINGS, SCREENING),
+    versions(told(SCREENINGS, SCREENING)),
     STATES, WHOLE, LOG,
 ])  # fmt: skip
 FACTS = Facts(CINEMA, READ, KEPT, SQL)

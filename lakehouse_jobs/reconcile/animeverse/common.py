@@ -7,25 +7,43 @@ So an event has a state from its own position on, and another from that of each 
 
 from __future__ import annotations
 
-from topics.contract import Reference
+from lakehouse_jobs.reconcile.contract_sql import typed
+from lakehouse_jobs.reconcile.facts import firsts
+from topics.contract import Event, Reference
 
 TIMELY = "event_ms between 946684800000 and at_ms + 60000"
 
 
-def versions(reference: Reference, what: str) -> str:
-    """`version_{table}` (p, pos, id, from_ms, what, wm_ms): the versions as told, with the watermark that they arrived at.
+def read(event: type[Event], key: str, where: str = "true") -> str:
+    """The timely events for which a condition holds, by their plain fields."""
+    fields = ", ".join(f"{e} as {n}" for n, e in typed(event, "e").items())
+    return f"select *, one_id({key}) as id from (select p, o, at_ms, {fields} from event) where {TIMELY} and ({where})"
 
-    `what` is a struct of a `version`, in braces that stand for themselves.
+
+def told(reference: Reference, what: str, kind: str = "") -> str:
+    """The versions that partitions were told of. `what` is a struct of a `version`, in braces that stand for themselves.
+
+    Where versions of several references are known, `kind` stands before the entities' ids.
+    """
+    place = "millis(version -> '$.valid_from') as from_ms, (version ->> '$.raw_offset')::bigint as accepted"
+    return f"""
+    select p, pos, '{kind}' || (version ->> '$.{reference.clean_key}') as id, {place}, {what} as what
+    from told_{{table}} where reference = '{reference.prefix}'
+"""
+
+
+def versions(*told: str) -> str:
+    """`version_{table}` (p, pos, id, from_ms, place, what, wm_ms): the versions as told first, with the watermark that they arrived at.
+
+    Of those in force the one with the greatest `place` counts: of one moment the one accepted last. One may be told again later.
     """
     return f"""
 create table version_{{table}} as
-with told as (
-    select p, pos, version ->> '$.{reference.clean_key}' as id, millis(version -> '$.valid_from') as from_ms, {what} as what
-    from told_{{table}} where reference = '{reference.prefix}'
+with told as ({" union all by name ".join(told)}), first as (
+    select *, {{{{'from_ms': from_ms, 'accepted': accepted}}}} as place from told where id is not null and from_ms is not null
+    qualify row_number() over (partition by p, id, from_ms, accepted order by pos) = 1
 )
-select t.*, coalesce(a.wm_ms, 0) as wm_ms
-from (from told where id is not null and from_ms is not null) t
-asof left join accepted_{{table}} a on a.p = t.p and a.o < t.pos;
+select t.*, coalesce(a.wm_ms, 0) as wm_ms from first t asof left join accepted_{{table}} a on a.p = t.p and a.o < t.pos;
 """
 
 
@@ -34,16 +52,16 @@ asof left join accepted_{{table}} a on a.p = t.p and a.o < t.pos;
 STATES = """
 create table force_{table} as
 with initial as (
-    select l.p, l.o, l.part, l.o as pos, max(v.from_ms) as from_ms, arg_max(v.what, (v.from_ms, v.pos)) as what
+    select l.p, l.o, l.part, l.o as pos, max(v.place) as place, arg_max(v.what, v.place) as what
     from part_{table} l left join version_{table} v on v.p = l.p and v.id = l.id and v.from_ms <= l.event_ms and v.pos < l.o
     group by all
 ), later as (
-    select l.p, l.o, l.part, v.pos, v.from_ms, v.what
+    select l.p, l.o, l.part, v.pos, v.place, v.what
     from part_{table} l join version_{table} v on v.p = l.p and v.id = l.id and v.from_ms <= l.event_ms and v.pos > l.o
         and l.event_ms >= v.wm_ms - {revisable}
 )
 from (from initial union all by name from later)
-qualify coalesce(from_ms >= max(from_ms) over (partition by p, o, part order by pos rows between unbounded preceding and 1 preceding), true);
+qualify coalesce(place > max(place) over (partition by p, o, part order by pos rows between unbounded preceding and 1 preceding), true);
 
 create table state_{table} as
 with marks as (
@@ -65,3 +83,23 @@ select * exclude (until, until_wm_ms), 1 as sign from whole_{table}
 union all by name
 select * exclude (pos, wm_ms, until, until_wm_ms), until as pos, until_wm_ms as wm_ms, -1 as sign from whole_{table} where until is not null;
 """
+ACCEPTED = """
+create table accepted_{table} as
+select *, max(event_ms) over (partition by p order by o) - {out_of_order} as wm_ms from first_{table};
+"""
+
+
+def joined(part_id: str, columns: str, *told: str) -> str:
+    """The SQL of a stream of which the first record of each id counts, joined with the version of the entity `part_id`.
+
+    `columns` are what an event shows of it, over `what`.
+    """
+    return "".join([
+        firsts(), ACCEPTED, f"create table part_{{table}} as select p, o, event_ms, 1 as part, {part_id} as id from accepted_{{table}};",
+        versions(*told), STATES,
+        f"""
+create table whole_{{table}} as
+select a.* exclude (wm_ms), s.* exclude (p, o, part, what), {columns} from state_{{table}} s join accepted_{{table}} a using (p, o);
+""",
+        LOG,
+    ])  # fmt: skip

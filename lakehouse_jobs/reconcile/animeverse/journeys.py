@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakehouse_jobs.reconcile.animeverse.movements import read
+from lakehouse_jobs.reconcile.animeverse.common import read
 from lakehouse_jobs.reconcile.facts import Facts
 from lakehouse_jobs.reconcile.recomputed import Summary
 from topics.animeverse.journeys import CONVERSION_BY_DAY, JOURNEYS, SESSIONS_BY_HOUR, Step
@@ -15,13 +15,15 @@ MARKED = """
     select *, coalesce(event_ms - lag(event_ms) over w >= 1800000, true)::int as begins from facts
     window w as (partition by customer_id order by event_ms, o)
 """
-SESSIONS = f"""
-with sessions as (
-    select customer_id, min(event_ms) as start_ms, max(event_ms) as end_ms, count(*) as steps, sum(amount_cents)::bigint as cents
+SESSIONS_OF_ALL = f"""
+    select customer_id, min(event_ms) as start_ms, max(event_ms) as end_ms, count(*) as steps, sum(amount_cents)::bigint as cents,
+           max(o) as newest, arg_max(event_ms, o) as newest_ms
     from (
         select *, sum(begins) over (partition by customer_id order by event_ms, o rows unbounded preceding) as session from ({MARKED})
     ) group by customer_id, session
-)
+"""
+SESSIONS = f"""
+with sessions as ({SESSIONS_OF_ALL})
 select start_ms // 3600000 * 3600 as start, count(*) as sessions, sum(steps)::bigint as steps, sum(cents)::bigint as spent_cents,
        sum((end_ms - start_ms) // 1000)::double / count(*) as mean_seconds, sum(cents)::double / count(*) as mean_spent_cents
 from sessions group by all
@@ -53,3 +55,8 @@ from (
 ) group by all
 """
 SUMMARIES = (Summary("fact_customer_engagement", JOURNEYS, ("start", "customer_id"), SUMS, ENGAGEMENT),)
+SESSION = f"""
+select customer_id, newest_ms as event_ms, start_ms as session_start_ms, end_ms as session_end_ms, steps as session_steps, cents as session_spent_cents
+from ({SESSIONS_OF_ALL}) qualify newest = max(newest) over (partition by customer_id)
+"""
+GAUGES = {g.name: SESSION for g in JOURNEYS.gauges}

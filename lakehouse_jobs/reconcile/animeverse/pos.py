@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakehouse_jobs.reconcile.animeverse.common import LOG, STATES, TIMELY, versions
+from lakehouse_jobs.reconcile.animeverse.common import LOG, STATES, TIMELY, told, versions
 from lakehouse_jobs.reconcile.contract_sql import typed
 from lakehouse_jobs.reconcile.facts import Facts, firsts
 from lakehouse_jobs.reconcile.recomputed import Summary
@@ -96,7 +96,7 @@ KEPT = (
 SALES, FIRST_PASS = "select p, o, event_ms from sales", "select p, o, event_ms from fits"
 SQL = "".join([
     firsts("(from sound_{table} where kind = 'sale')", "sales"), fitting("fits", SALES), fitting("fitting", f"{SALES} union all {FIRST_PASS}"),
-    ACCEPTED, versions(PRODUCTS, PRODUCT), STATES, WHOLE, LOG,
+    ACCEPTED, versions(told(PRODUCTS, PRODUCT)), STATES, WHOLE, LOG,
 ])  # fmt: skip
 FACTS = Facts(POS, READ, KEPT, SQL)
 SUMMARIES = (

@@ -65,6 +65,15 @@ def test_only_events_that_say_so_count() -> None:
     assert [v["pieces"] for v in drained(fold)] == [0]
 
 
+def test_an_event_that_counted_is_shown_as_it_was_revised() -> None:
+    fold = GaugeFold(Latest("x.kpi.alarms", ("shelf",), ("pieces", "alarm"), when="alarm"), 2)
+    fold.fold(level(0, 1, alarm=True), 0)
+    fold.fold(level(1, 2), 1)
+    fold.fold(level(0, 3, alarm=False), 2)
+    fold.fold(level(1, 4), 3)
+    assert [(v["pieces"], v["alarm"]) for v in drained(fold)] == [(3, False)]
+
+
 def test_what_may_not_have_been_published_is_sent_again() -> None:
     fold = GaugeFold(Latest("x.kpi.level", ("shelf",), ("pieces",)), 2)
     fold.fold(level(0, 5), 0)
