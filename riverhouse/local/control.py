@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import psutil
-from supervisor.xmlrpc import SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from riverhouse import addresses
 from riverhouse.clock import monotonic, sleep
@@ -170,9 +170,26 @@ def start(name: str) -> None:
 
 
 def stop(name: str) -> None:
-    """Stop a program and wait until it has gone."""
-    if states().get(name, {}).get("statename") in UP:
-        rpc().stopProcess(name)
+    """Stop a program and wait until it has gone. What has just ended is about to be started again: it is waited for. Problem where it stays."""
+
+    def down() -> bool:
+        state = states().get(name, {}).get("statename")
+        if state not in UP:
+            return state != "EXITED"
+        try:
+            rpc().stopProcess(name)
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode != Faults.NOT_RUNNING:
+                raise
+            return False
+        return True
+
+    if not wait_until(down, 15):
+        raise Problem(
+            f"{name} cannot be stopped",
+            f"it is {states().get(name, {}).get('statename')}",
+            f"see {log_path('supervisord')}",
+        )
 
 
 def shutdown(within_s: float = 90) -> None:

@@ -1,9 +1,12 @@
-"""supervisord's configuration: what it must survive."""
+"""supervisord's configuration: what it must survive; and programs that just die when they are stopped."""
 
 import pathlib
 import stat
+import xmlrpc.client
 
+import pytest
 from supervisor.options import ServerOptions
+from supervisor.xmlrpc import Faults
 
 from riverhouse.local import control
 from riverhouse.local.service import Service
@@ -40,3 +43,34 @@ def test_a_deep_home_has_a_short_socket(tmp_path: pathlib.Path) -> None:
         assert len(str(path)) < 107
         assert control.socket_path() == path
         path.parent.rmdir()
+
+
+class Supervisord:
+    """One program, and how it is found whenever something is asked: a moment after it died it has ended, then it is started again."""
+
+    def __init__(self, *found: str) -> None:
+        self.found = list(found)
+
+    def look(self) -> str:
+        return self.found.pop(0) if len(self.found) > 1 else self.found[0]
+
+    def getAllProcessInfo(self) -> list[dict[str, str]]:  # noqa: N802  as XML-RPC names it
+        return [{"name": "x", "statename": self.look()}]
+
+    def stopProcess(self, name: str) -> None:  # noqa: N802
+        if self.look() not in control.UP:
+            raise xmlrpc.client.Fault(Faults.NOT_RUNNING, f"NOT_RUNNING: {name}")
+        self.found = ["STOPPED"]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [("RUNNING", "EXITED", "STARTING"), ("EXITED", "BACKOFF"), ("RUNNING",), ("STOPPED",), ("FATAL",)],
+    ids=", ".join,
+)
+def test_what_is_stopped_is_not_started_again(monkeypatch: pytest.MonkeyPatch, found: tuple[str, ...]) -> None:
+    supervisord = Supervisord(*found)
+    monkeypatch.setattr(control, "rpc", lambda: supervisord)
+    monkeypatch.setattr(control, "daemon", lambda: supervisord)
+    control.stop("x")
+    assert supervisord.found in (["STOPPED"], ["FATAL"])
