@@ -145,8 +145,10 @@ def alive(sink: SinkProcess, ask: Callable[[psutil.Process], Any]) -> list[tuple
 
 
 def others(sink: SinkProcess) -> list[psutil.Process]:
-    """Gold's process; its priority is the first thing that it sets."""
-    return [p for p, its in alive(sink, lambda p: "background" in p.cmdline() and p.nice()) if its]
+    """Gold's process; its priority is the first thing that it sets. A fork of it that is about to become Java looks the same."""
+    found = alive(sink, lambda p: p.ppid() if "background" in p.cmdline() and p.nice() else None)
+    its = [(p, parent) for p, parent in found if parent]
+    return [p for p, parent in its if parent not in {other.pid for other, _ in its}]
 
 
 def test_a_sink_does_not_go_on_without_gold(sink: SinkProcess) -> None:
