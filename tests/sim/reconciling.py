@@ -49,7 +49,7 @@ def done(broker: Broker, topic: str) -> dict[int, int]:
 def newest(db: duckdb.DuckDBPyConnection, what: Recomputed, broker: Broker) -> Iterator[Result]:
     """Every cell's newest record, and whether every cell is there that must be."""
     for kpi, stream in what.kpis:
-        take(db, kpi, [(p, r) for p in range(broker.partitions) for r in broker.logs[kpi.topic, p]])
+        take(db, kpi, all_of(broker, kpi.topic))
         bounds, query = done(broker, stream.raw.name), what.over_all.get(kpi.name)
         yield (
             live.check_over_all(db, kpi, stream, bounds, ALL, query)
@@ -58,10 +58,10 @@ def newest(db: duckdb.DuckDBPyConnection, what: Recomputed, broker: Broker) -> I
         )
 
     for ranking, stream in ((r, f.stream) for f in what.facts for r in f.stream.rankings):
-        rank(db, ranking, [(p, r) for p in range(broker.partitions) for r in broker.logs[ranking.topic, p]])
+        rank(db, ranking, all_of(broker, ranking.topic))
         yield rankings.check(db, ranking, stream, done(broker, stream.raw.name), ALL)
     for gauge, stream in of_gauges(what):
-        show(db, gauge, stream, [(p, r) for p in range(broker.partitions) for r in broker.logs[gauge.topic, p]])
+        show(db, gauge, stream, all_of(broker, gauge.topic))
         keep(db, gauge, stream, list(fenced(broker, stream.clean.name)))
         for check in (gauges.check, gauges.check_view):
             yield check(db, gauge, stream, done(broker, stream.raw.name), what.gauges[gauge.name])
@@ -71,27 +71,27 @@ def any_revision(db: duckdb.DuckDBPyConnection, what: Recomputed, broker: Broker
     """Of every cell one of the records that were ever published, at the offsets that it says it is true for."""
     chance = random.Random(seed)
     for kpi, stream in what.kpis:
-        published: dict[bytes | None, list[tuple[int, Record]]] = {}
-        for p in range(broker.partitions):
-            for record in broker.logs[kpi.topic, p]:
-                published.setdefault(record.key, []).append((p, record))
         if kpi.name not in what.over_all:
-            take(db, kpi, [chance.choice(of_cell) for of_cell in published.values()])
+            take(db, kpi, one_of_each_key(broker, kpi.topic, chance))
             yield live.check(db, kpi, stream, {}, ALL)
     for ranking, stream in ((r, f.stream) for f in what.facts for r in f.stream.rankings):
-        of_window: dict[bytes | None, list[tuple[int, Record]]] = {}
-        for p in range(broker.partitions):
-            for record in broker.logs[ranking.topic, p]:
-                of_window.setdefault(record.key, []).append((p, record))
-        rank(db, ranking, [chance.choice(records) for records in of_window.values()])
+        rank(db, ranking, one_of_each_key(broker, ranking.topic, chance))
         yield rankings.check(db, ranking, stream, {}, ALL)
     for gauge, stream in of_gauges(what):
-        of_key: dict[bytes | None, list[tuple[int, Record]]] = {}
-        for p in range(broker.partitions):
-            for record in broker.logs[gauge.topic, p]:
-                of_key.setdefault(record.key, []).append((p, record))
-        show(db, gauge, stream, [chance.choice(records) for records in of_key.values()])
+        show(db, gauge, stream, one_of_each_key(broker, gauge.topic, chance))
         yield gauges.check(db, gauge, stream, {}, what.gauges[gauge.name])
+
+
+def all_of(broker: Broker, topic: str) -> list[tuple[int, Record]]:
+    """(partition, record) of everything that was published."""
+    return [(p, r) for p in range(broker.partitions) for r in broker.logs[topic, p]]
+
+
+def one_of_each_key(broker: Broker, topic: str, chance: random.Random) -> list[tuple[int, Record]]:
+    of_key: dict[bytes | None, list[tuple[int, Record]]] = {}
+    for p, record in all_of(broker, topic):
+        of_key.setdefault(record.key, []).append((p, record))
+    return [chance.choice(records) for records in of_key.values()]
 
 
 def of_gauges(what: Recomputed) -> list[tuple[Latest, Stream]]:

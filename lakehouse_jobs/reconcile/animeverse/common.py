@@ -32,14 +32,14 @@ def told(reference: Reference, what: str, kind: str = "") -> str:
 """
 
 
-def versions(*told: str) -> str:
-    """`version_{table}` (p, pos, id, from_ms, place, what, wm_ms): the versions as told first, with the watermark that they arrived at.
+def versions(*known: str) -> str:
+    """`version_{table}` (p, pos, id, from_ms, place, what, wm_ms): the versions of `known` (see `told`) as told first, with the watermark then.
 
     Of those in force the one with the greatest `place` counts: of one moment the one accepted last. One may be told again later.
     """
     return f"""
 create table version_{{table}} as
-with told as ({" union all by name ".join(told)}), first as (
+with told as ({" union all by name ".join(known)}), first as (
     select *, {{{{'from_ms': from_ms, 'accepted': accepted}}}} as place from told where id is not null and from_ms is not null
     qualify row_number() over (partition by p, id, from_ms, accepted order by pos) = 1
 )
@@ -89,14 +89,14 @@ select *, max(event_ms) over (partition by p order by o) - {out_of_order} as wm_
 """
 
 
-def joined(part_id: str, columns: str, *told: str) -> str:
+def joined(part_id: str, columns: str, *known: str) -> str:
     """The SQL of a stream of which the first record of each id counts, joined with the version of the entity `part_id`.
 
-    `columns` are what an event shows of it, over `what`.
+    `columns` are what an event shows of it, over `what`; `known` are the versions, each as `told` selects them.
     """
     return "".join([
         firsts(), ACCEPTED, f"create table part_{{table}} as select p, o, event_ms, 1 as part, {part_id} as id from accepted_{{table}};",
-        versions(*told), STATES,
+        versions(*known), STATES,
         f"""
 create table whole_{{table}} as
 select a.* exclude (wm_ms), s.* exclude (p, o, part, what), {columns} from state_{{table}} s join accepted_{{table}} a using (p, o);
